@@ -1,0 +1,50 @@
+"""TinyTorch: a PyTorch-shaped framework that people build themselves.
+
+`import tinytorch` imports nothing but this file: every name below comes from its module at first
+use. The other tiers (`tinytorch.arch`, `tinytorch.opt`, `tinytorch.olympics`) are distributions of
+their own that add a folder to this package; the first statement is what lets them.
+"""
+
+from pkgutil import extend_path
+from typing import TYPE_CHECKING
+
+__path__ = extend_path(__path__, __name__)
+
+from tinytorch._lazy import lazy_exports  # noqa: E402  (nothing may come before __path__)
+from tinytorch._version import __version__ as __version__  # noqa: E402
+
+if TYPE_CHECKING:
+    from tinytorch import data as data
+    from tinytorch import datasets as datasets
+    from tinytorch import kernels as kernels
+    from tinytorch import nn as nn
+    from tinytorch import optim as optim
+    from tinytorch.core import ops as ops
+    from tinytorch.core.errors import GradientError as GradientError
+    from tinytorch.core.errors import ShapeError as ShapeError
+    from tinytorch.core.measurement import measure as measure
+    from tinytorch.core.primitive import no_grad as no_grad
+    from tinytorch.core.random import manual_seed as manual_seed
+    from tinytorch.core.serialization import load as load
+    from tinytorch.core.serialization import save as save
+    from tinytorch.core.tensor import Tensor as Tensor
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "Tensor": "tinytorch.core.tensor",
+        "no_grad": "tinytorch.core.primitive",
+        "manual_seed": "tinytorch.core.random",
+        "save": "tinytorch.core.serialization",
+        "load": "tinytorch.core.serialization",
+        "measure": "tinytorch.core.measurement",
+        "ShapeError": "tinytorch.core.errors",
+        "GradientError": "tinytorch.core.errors",
+        "ops": "tinytorch.core.ops",
+        "nn": "tinytorch.nn",
+        "optim": "tinytorch.optim",
+        "data": "tinytorch.data",
+        "datasets": "tinytorch.datasets",
+        "kernels": "tinytorch.kernels",
+    },
+)

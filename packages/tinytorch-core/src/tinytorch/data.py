@@ -1,0 +1,22 @@
+"""Data sets, loaders and transforms: `from tinytorch.data import DataLoader`.
+
+The data sets that have a name (MNIST, CIFAR-10 ...) are in `tinytorch.datasets`.
+"""
+
+from typing import TYPE_CHECKING
+
+from tinytorch._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tinytorch.core.dataloader import DataLoader as DataLoader
+    from tinytorch.core.dataloader import Dataset as Dataset
+    from tinytorch.core.dataloader import TensorDataset as TensorDataset
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "Dataset": "tinytorch.core.dataloader",
+        "TensorDataset": "tinytorch.core.dataloader",
+        "DataLoader": "tinytorch.core.dataloader",
+    },
+)

@@ -1,0 +1,25 @@
+"""Optimizers and schedules under the names PyTorch gives them: `from tinytorch.optim import Adam`."""
+
+from typing import TYPE_CHECKING
+
+from tinytorch._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tinytorch.core.optimizers import SGD as SGD
+    from tinytorch.core.optimizers import Adam as Adam
+    from tinytorch.core.optimizers import AdamW as AdamW
+    from tinytorch.core.training import CosineSchedule as CosineSchedule
+    from tinytorch.core.training import clip_grad_norm as clip_grad_norm
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        # 07
+        "SGD": "tinytorch.core.optimizers",
+        "Adam": "tinytorch.core.optimizers",
+        "AdamW": "tinytorch.core.optimizers",
+        # 08
+        "CosineSchedule": "tinytorch.core.training",
+        "clip_grad_norm": "tinytorch.core.training",
+    },
+)
