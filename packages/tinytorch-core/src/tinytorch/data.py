@@ -13,10 +13,5 @@ if TYPE_CHECKING:
     from tinytorch.core.dataloader import TensorDataset as TensorDataset
 
 __getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "Dataset": "tinytorch.core.dataloader",
-        "TensorDataset": "tinytorch.core.dataloader",
-        "DataLoader": "tinytorch.core.dataloader",
-    },
+    __name__, {"tinytorch.core.dataloader": ("Dataset", "TensorDataset", "DataLoader")}
 )

@@ -44,41 +44,25 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        # 02
-        "ReLU": "tinytorch.core.activations",
-        "Sigmoid": "tinytorch.core.activations",
-        "Tanh": "tinytorch.core.activations",
-        "GELU": "tinytorch.core.activations",
-        "Softmax": "tinytorch.core.activations",
-        "LogSoftmax": "tinytorch.core.activations",
-        # 03
-        "Module": "tinytorch.core.layers",
-        "Linear": "tinytorch.core.layers",
-        "Dropout": "tinytorch.core.layers",
-        "Sequential": "tinytorch.core.layers",
-        # 04
-        "MSELoss": "tinytorch.core.losses",
-        "CrossEntropyLoss": "tinytorch.core.losses",
-        "BCELoss": "tinytorch.core.losses",
-        "BCEWithLogitsLoss": "tinytorch.core.losses",
-        # 09
-        "Conv2d": "tinytorch.arch.convolutions",
-        "MaxPool2d": "tinytorch.arch.convolutions",
-        "AvgPool2d": "tinytorch.arch.convolutions",
-        "BatchNorm2d": "tinytorch.arch.convolutions",
-        "Flatten": "tinytorch.arch.convolutions",
-        # 11
-        "Embedding": "tinytorch.arch.embeddings",
-        "PositionalEncoding": "tinytorch.arch.embeddings",
-        # 12
-        "MultiHeadAttention": "tinytorch.arch.attention",
-        "scaled_dot_product_attention": "tinytorch.arch.attention",
-        # 13
-        "LayerNorm": "tinytorch.arch.transformers",
-        "RMSNorm": "tinytorch.arch.transformers",
-        "MLP": "tinytorch.arch.transformers",
-        "TransformerBlock": "tinytorch.arch.transformers",
-        "Transformer": "tinytorch.arch.transformers",
-        "GPT": "tinytorch.arch.transformers",
+        "tinytorch.core.activations": ("ReLU", "Sigmoid", "Tanh", "GELU", "Softmax", "LogSoftmax"),
+        "tinytorch.core.layers": ("Module", "Linear", "Dropout", "Sequential"),
+        "tinytorch.core.losses": ("MSELoss", "CrossEntropyLoss", "BCELoss", "BCEWithLogitsLoss"),
+        "tinytorch.arch.convolutions": (
+            "Conv2d",
+            "MaxPool2d",
+            "AvgPool2d",
+            "BatchNorm2d",
+            "Flatten",
+        ),
+        "tinytorch.arch.embeddings": ("Embedding", "PositionalEncoding"),
+        "tinytorch.arch.attention": ("MultiHeadAttention", "scaled_dot_product_attention"),
+        "tinytorch.arch.transformers": (
+            "LayerNorm",
+            "RMSNorm",
+            "MLP",
+            "TransformerBlock",
+            "Transformer",
+            "GPT",
+        ),
     },
 )

@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        # 07
-        "SGD": "tinytorch.core.optimizers",
-        "Adam": "tinytorch.core.optimizers",
-        "AdamW": "tinytorch.core.optimizers",
-        # 08
-        "CosineSchedule": "tinytorch.core.training",
-        "clip_grad_norm": "tinytorch.core.training",
+        "tinytorch.core.optimizers": ("SGD", "Adam", "AdamW"),
+        "tinytorch.core.training": ("CosineSchedule", "clip_grad_norm"),
     },
 )
