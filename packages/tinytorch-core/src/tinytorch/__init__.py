@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 __path__ = extend_path(__path__, __name__)
 
-from tinytorch._lazy import lazy_exports  # noqa: E402  (nothing may come before __path__)
-from tinytorch._version import __version__ as __version__  # noqa: E402
+from tinytorch._lazy import lazy_exports
+from tinytorch._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tinytorch import data as data
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from tinytorch import nn as nn
     from tinytorch import optim as optim
     from tinytorch.core import ops as ops
+    from tinytorch.core.context import enable_grad as enable_grad
+    from tinytorch.core.context import no_grad as no_grad
     from tinytorch.core.errors import GradientError as GradientError
     from tinytorch.core.errors import ShapeError as ShapeError
     from tinytorch.core.measurement import measure as measure
-    from tinytorch.core.primitive import no_grad as no_grad
     from tinytorch.core.random import manual_seed as manual_seed
     from tinytorch.core.serialization import load as load
     from tinytorch.core.serialization import save as save
@@ -33,7 +34,7 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "tinytorch.core.tensor": ("Tensor",),
-        "tinytorch.core.primitive": ("no_grad",),
+        "tinytorch.core.context": ("no_grad", "enable_grad"),
         "tinytorch.core.random": ("manual_seed",),
         "tinytorch.core.serialization": ("save", "load"),
         "tinytorch.core.measurement": ("measure",),

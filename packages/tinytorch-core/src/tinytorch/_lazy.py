@@ -35,7 +35,7 @@ def lazy_exports(
     suppliers = {name: module for module, names in table.items() for name in names}
     whole = {module.rpartition(".")[2]: module for module in modules}
 
-    def __getattr__(name: str) -> object:
+    def get(name: str) -> object:
         if name == "__all__":  # asked for by `import *`
             return offered()
         if name in whole:
@@ -47,14 +47,14 @@ def lazy_exports(
         setattr(sys.modules[owner], name, value)  # from now on a plain attribute
         return value
 
-    def __dir__() -> list[str]:
+    def directory() -> list[str]:
         return sorted({*vars(sys.modules[owner]), *offered()})
 
     def offered() -> list[str]:
         found = [name for module, names in table.items() if _is_there(module) for name in names]
         return found + [name for name, module in whole.items() if _is_there(module)]
 
-    return __getattr__, __dir__
+    return get, directory
 
 
 def _supply(name: str, module: str) -> object:

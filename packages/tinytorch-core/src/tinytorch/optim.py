@@ -1,4 +1,7 @@
-"""Optimizers and schedules under the names PyTorch gives them: `from tinytorch.optim import Adam`."""
+"""Optimizers and schedules: `from tinytorch.optim import Adam`.
+
+Each name is defined in the module of its lesson (07, 08) and imported from there at first use.
+"""
 
 from typing import TYPE_CHECKING
 
