@@ -1,0 +1,400 @@
+"""Module 06: gradients. A rule for each primitive of modules 01 to 04, and the pass that uses them.
+
+A rule says how a small change of the output's gradient reaches the operands of one call. `backward`
+walks the records of a computation from its end to its leaves, asks each for its operands'
+gradients, and adds up what arrives at each tensor. `gradcheck` compares all this with finite
+differences. Left out: gradients of gradients (rules compute on arrays and leave no records), and
+the rules of the further operations, which stand beside them in `ops/`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.activations import log_softmax, sigmoid
+from tinytorch.core.errors import GradientError, ShapeError
+from tinytorch.core.losses import target_probabilities
+from tinytorch.core.primitive import Array, Record, gradient
+from tinytorch.core.shapes import restore_axes
+from tinytorch.core.tensor import Tensor
+
+
+# Arithmetic
+@gradient("add")
+def add_gradient(g: Array, call: Record) -> Any:
+    return g, g
+
+
+@gradient("sub")
+def sub_gradient(g: Array, call: Record) -> Any:
+    return g, -g if call.needs[1] else None
+
+
+@gradient("mul")
+def mul_gradient(g: Array, call: Record) -> Any:
+    x, y = call.arrays
+    needs_x, needs_y = call.needs
+    return g * y if needs_x else None, g * x if needs_y else None
+
+
+@gradient("div")
+def div_gradient(g: Array, call: Record) -> Any:
+    x, y = call.arrays
+    needs_x, needs_y = call.needs
+    return g / y if needs_x else None, -g * call.out / y if needs_y else None
+
+
+@gradient("pow")
+def pow_gradient(g: Array, call: Record) -> Any:
+    x, y = call.arrays
+    needs_x, needs_y = call.needs
+    x = np.asarray(x, g.dtype)
+    dx = dy = None
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 ** -1 and log(0), chosen away below
+        if needs_x:
+            dx = g * np.where(np.equal(y, 0), 0, y * x ** (y - 1))
+        if needs_y:
+            nothing = np.equal(x, 0) & np.greater_equal(y, 0)
+            dy = g * np.where(nothing, 0, call.out * np.log(x))
+    return dx, dy
+
+
+@gradient("neg")
+def neg_gradient(g: Array, call: Record) -> Any:
+    return -g
+
+
+@gradient("exp")
+def exp_gradient(g: Array, call: Record) -> Any:
+    return g * call.out
+
+
+@gradient("log")
+def log_gradient(g: Array, call: Record) -> Any:
+    return g / call.arrays[0]
+
+
+@gradient("matmul")
+def matmul_gradient(g: Array, call: Record) -> Any:
+    x, y = call.arrays
+    needs_x, needs_y = call.needs
+    row, column = x.ndim == 1, y.ndim == 1  # a vector counts as one row, or as one column
+    if row:
+        x, g = x[np.newaxis, :], np.expand_dims(g, -1 if column else -2)
+    if column:
+        y, g = y[:, np.newaxis], np.expand_dims(g, -1)
+    dx = g @ y.mT if needs_x else None  # (..., n, m) @ (..., m, k) -> (..., n, k)
+    dy = x.mT @ g if needs_y else None  # (..., k, n) @ (..., n, m) -> (..., k, m)
+    if row and dx is not None:
+        dx = dx.squeeze(-2)
+    if column and dy is not None:
+        dy = dy.squeeze(-1)
+    return dx, dy
+
+
+# Reductions
+@gradient("sum")
+def sum_gradient(g: Array, call: Record) -> Any:
+    g = restore_axes(g, call.params.get("axis"), call.params.get("keepdims", False))
+    return np.broadcast_to(g, call.arrays[0].shape)
+
+
+@gradient("mean")
+def mean_gradient(g: Array, call: Record) -> Any:
+    (x,) = call.arrays
+    share = x.size // max(call.out.size, 1)  # how many elements each mean was taken over
+    return sum_gradient(g / max(share, 1), call)
+
+
+@gradient("max")
+def max_gradient(g: Array, call: Record) -> Any:
+    (x,) = call.arrays
+    axis, keepdims = call.params.get("axis"), call.params.get("keepdims", False)
+    winners = x == restore_axes(call.out, axis, keepdims)
+    ties = winners.sum(axis=axis, keepdims=True)
+    return restore_axes(g, axis, keepdims) * winners / ties.astype(g.dtype)
+
+
+# The same elements, elsewhere
+@gradient("reshape")
+def reshape_gradient(g: Array, call: Record) -> Any:
+    return g.reshape(call.arrays[0].shape)
+
+
+@gradient("transpose")
+def transpose_gradient(g: Array, call: Record) -> Any:
+    return np.swapaxes(g, call.params.get("axis0", -2), call.params.get("axis1", -1))
+
+
+@gradient("getitem")
+def getitem_gradient(g: Array, call: Record) -> Any:
+    dx = np.zeros_like(call.arrays[0])
+    np.add.at(dx, call.params["index"], g)  # an element taken twice receives both
+    return dx
+
+
+# Activations
+@gradient("relu")
+def relu_gradient(g: Array, call: Record) -> Any:
+    return g * (call.out > 0)
+
+
+@gradient("sigmoid")
+def sigmoid_gradient(g: Array, call: Record) -> Any:
+    return g * call.out * (1 - call.out)
+
+
+@gradient("tanh")
+def tanh_gradient(g: Array, call: Record) -> Any:
+    return g * (1 - call.out * call.out)
+
+
+@gradient("gelu")
+def gelu_gradient(g: Array, call: Record) -> Any:
+    (x,) = call.arrays
+    scale = math.sqrt(2 / math.pi)
+    t = np.tanh(scale * (x + 0.044715 * x * x * x))
+    inner_slope = scale * (1 + 3 * 0.044715 * x * x)
+    return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope)
+
+
+@gradient("softmax")
+def softmax_gradient(g: Array, call: Record) -> Any:
+    p = call.out
+    return p * (g - (g * p).sum(axis=call.params.get("axis", -1), keepdims=True))
+
+
+@gradient("log_softmax")
+def log_softmax_gradient(g: Array, call: Record) -> Any:
+    return g - np.exp(call.out) * g.sum(axis=call.params.get("axis", -1), keepdims=True)
+
+
+# Layers and losses
+@gradient("linear")
+def linear_gradient(g: Array, call: Record) -> Any:
+    x, weight, bias = call.arrays
+    needs_x, needs_weight, needs_bias = call.needs
+    rows = x.reshape(-1, x.shape[-1])  # (..., in) -> (rows, in)
+    g_rows = g.reshape(-1, g.shape[-1])  # (..., out) -> (rows, out)
+    return (
+        (g_rows @ weight.T).reshape(x.shape) if needs_x else None,
+        rows.T @ g_rows if needs_weight else None,
+        g_rows.sum(axis=0) if needs_bias else None,
+    )
+
+
+def share_of_each(g: Array, call: Record, examples: int) -> Array:
+    """Return the gradient of each example's loss, given that of their reduction."""
+    return g / max(examples, 1) if call.params.get("reduction", "mean") == "mean" else g
+
+
+@gradient("mse_loss")
+def mse_loss_gradient(g: Array, call: Record) -> Any:
+    prediction, target = call.arrays
+    dprediction = 2 * (prediction - target) * share_of_each(g, call, prediction.size)
+    return dprediction, -dprediction if call.needs[1] else None
+
+
+@gradient("cross_entropy")
+def cross_entropy_gradient(g: Array, call: Record) -> Any:
+    logits, targets = call.arrays
+    log_p = log_softmax.definition(logits, axis=1)
+    smoothing = call.params.get("label_smoothing", 0.0)
+    wanted = target_probabilities(logits, targets, smoothing)
+    g = share_of_each(g, call, logits.size // logits.shape[1])
+    g = g if g.ndim == 0 else np.expand_dims(g, 1)  # one g for all classes of an example
+    dlogits = g * (np.exp(log_p) * wanted.sum(axis=1, keepdims=True) - wanted)
+    dtargets = -g * log_p * (1 - smoothing) if call.needs[1] else None
+    return dlogits, dtargets
+
+
+@gradient("binary_cross_entropy")
+def binary_cross_entropy_gradient(g: Array, call: Record) -> Any:
+    p, target = call.arrays
+    g = share_of_each(g, call, p.size)
+    dp = g * (p - target) / np.maximum(p * (1 - p), 1e-12)
+    dtarget = None
+    if call.needs[1]:
+        with np.errstate(divide="ignore"):
+            dtarget = g * (np.maximum(np.log1p(-p), -100) - np.maximum(np.log(p), -100))
+    return dp, dtarget
+
+
+@gradient("binary_cross_entropy_with_logits")
+def binary_cross_entropy_with_logits_gradient(g: Array, call: Record) -> Any:
+    x, target = call.arrays
+    g = share_of_each(g, call, x.size)
+    return g * (sigmoid.definition(x) - target), -g * x if call.needs[1] else None
+
+
+def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
+    """Sum a gradient over the axes that broadcasting added or stretched.
+
+    g (4, 3, 5), shape (3, 1) -> (3, 1): the first axis was added, the last one stretched.
+    Raises ShapeError where `g` cannot come from broadcasting `shape`.
+    """
+    added = g.ndim - len(shape)
+    stretched = tuple(
+        axis
+        for axis, size in enumerate(shape, start=added)
+        if size == 1 and added >= 0 and g.shape[axis] != 1
+    )
+    reduced = g.sum(axis=(*range(added), *stretched), keepdims=True) if added >= 0 else g
+    if added < 0 or reduced.shape[added:] != shape:
+        raise ShapeError(
+            f"a gradient rule gave shape {g.shape} for an operand of shape {shape}; "
+            "it must give the operand's shape, or one that the operand broadcasts to"
+        )
+    return reduced.reshape(shape)
+
+
+def topological_order(last: Record) -> list[Record]:
+    """Return the records that lead to `last`, each after all that it depends on.
+
+    A stack of its own instead of recursion: a chain of 20,000 operations is as good as one of ten.
+    """
+    order: list[Record] = []
+    seen = {last}
+    stack = [(last, iter(last.operands))]
+    while stack:
+        record, operands = stack[-1]
+        for operand in operands:
+            node = operand.node if type(operand) is Tensor else None
+            if node is not None and node not in seen:
+                seen.add(node)
+                stack.append((node, iter(node.operands)))
+                break
+        else:  # all operands of this record are in the list
+            order.append(record)
+            stack.pop()
+    return order
+
+
+def backward(tensor: Tensor, gradient: Any = None, *, retain_graph: bool = False) -> None:
+    """Leave the gradient of `tensor` in `.grad` of every leaf that requires one.
+
+    gradient      of some loss with respect to `tensor`, of its shape; 1 for a single element
+    retain_graph  keep the records for another pass; otherwise each is released once it is used
+
+    Gradients add to what `.grad` already holds. Raises GradientError where no gradient can be
+    given: no leaf requires one, a shape without a `gradient`, a primitive without a rule, an
+    operand changed in place, a graph that was used before.
+    """
+    g = _first_gradient(tensor, gradient)
+    arrived: dict[Record, Any] = {}  # what has come in so far for the output(s) of each record
+    if tensor.node is None:
+        _add_to_leaf(tensor, g, fresh=False)
+        return
+    _arrive(arrived, tensor, g)
+    for record in reversed(topological_order(tensor.node)):
+        upstream = arrived.pop(record, None)
+        if upstream is None:
+            continue
+        given = [upstream]
+        for operand, dx in record.gradients(upstream):
+            if dx.shape != operand.shape:
+                dx = unbroadcast(dx, operand.shape)
+            if operand.node is None:
+                _add_to_leaf(operand, dx, fresh=not any(dx is other for other in given))
+            else:
+                _arrive(arrived, operand, dx)
+            given.append(dx)
+        if not retain_graph:
+            record.release()
+
+
+def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
+    if not tensor.requires_grad:
+        raise GradientError(
+            "backward() on a tensor that requires no gradient: none of the tensors it was computed "
+            "from requires one, or it was computed inside no_grad(), or by an operation such as "
+            "argmax or a comparison, which has none"
+        )
+    if gradient is not None:
+        g = np.array(gradient, dtype=tensor.dtype)
+        if g.shape != tensor.shape:
+            raise GradientError(f"a gradient of shape {g.shape} for a tensor of {tensor.shape}")
+        return g
+    if tensor.size != 1:
+        raise GradientError(
+            f"backward() on shape {tensor.shape}: only a single number has a gradient. Call "
+            ".sum() or .mean() first, or pass the gradient of your loss: backward(gradient)"
+        )
+    return np.ones_like(tensor.data)
+
+
+def _arrive(arrived: dict[Record, Any], tensor: Tensor, g: Array) -> None:
+    """Add up the gradient of a tensor that a record made; it is passed on once it is complete."""
+    record = tensor.node
+    assert record is not None
+    if tensor.place is None:
+        before = arrived.get(record)
+        arrived[record] = g if before is None else before + g
+    else:  # one of several outputs: the rule wants them all, zeros where nothing arrives
+        outputs = arrived.setdefault(record, tuple(np.zeros_like(out) for out in record.out))
+        outputs[tensor.place][...] += g
+
+
+def _add_to_leaf(leaf: Tensor, g: Array, *, fresh: bool) -> None:
+    """Accumulate in `.grad`, which from now on belongs to the leaf alone."""
+    if leaf.grad is not None:
+        leaf.grad += g
+    elif fresh and type(g) is np.ndarray and g.flags.owndata and g.flags.c_contiguous:
+        leaf.grad = g
+    else:  # somebody else holds it too (a sum gives both operands one array), or it is a view
+        leaf.grad = np.array(g, dtype=leaf.dtype, order="C")
+
+
+def gradcheck(
+    function: Callable[..., Tensor],
+    *operands: Any,
+    epsilon: float = 1e-6,
+    tolerance: float = 1e-5,
+    seed: int = 0,
+) -> bool:
+    """Compare the gradients of `function(*operands)` with central finite differences.
+
+    Floating-point tensors and arrays among the operands are checked, in float64; the rest is
+    passed as it is. An output with many elements is first weighted with random numbers (from
+    `seed`) and summed. Passing means |analytic - numeric| <= tolerance * max(1, |numeric|).
+
+    Returns True. Raises GradientError naming function, operand, index and both values.
+    """
+    name = getattr(function, "name", None) or getattr(function, "__name__", "function")
+    wide = [_in_float64(x) for x in operands]
+    out = function(*wide)
+    weights = np.random.default_rng(seed).standard_normal(out.shape)
+    out.backward(weights)
+
+    def weighted() -> float:
+        return float((function(*wide).data * weights).sum())
+
+    for position, x in enumerate(wide):
+        if type(x) is not Tensor or not x.requires_grad:
+            continue
+        analytic = np.zeros_like(x.data) if x.grad is None else x.grad
+        for index in np.ndindex(x.shape):
+            middle = x.data[index]
+            x.data[index] = middle + epsilon
+            above = weighted()
+            x.data[index] = middle - epsilon
+            below = weighted()
+            x.data[index] = middle
+            numeric = (above - below) / (2 * epsilon)
+            if not abs(analytic[index] - numeric) <= tolerance * max(1.0, abs(numeric)):
+                raise GradientError(
+                    f"{name}: the gradient of operand {position} (shape {x.shape}) at index "
+                    f"{index} is {analytic[index]:.8g}; finite differences give {numeric:.8g}"
+                )
+    return True
+
+
+def _in_float64(x: Any) -> Any:
+    data = x.data if type(x) is Tensor else x
+    if isinstance(data, np.ndarray | list) and np.asarray(data).dtype.kind == "f":
+        return Tensor(data, dtype=np.float64, requires_grad=True)
+    return x

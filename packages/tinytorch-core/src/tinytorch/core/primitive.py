@@ -1,0 +1,350 @@
+"""The door: every operation of TinyTorch goes through `Primitive`.
+
+A primitive is a pure NumPy function lifted to tensors. When it is called, the door takes the
+arrays out of the tensors, runs the function, wraps the result, and, where a gradient will be
+wanted, leaves a `Record` on it. Whoever wants to know what a program does (gradients, a profiler,
+an exporter) reads these records or listens to them; whoever wants an operation to be faster
+attaches a kernel here. Nothing is ever patched from outside.
+
+Left out: what is in force during a call (`context.py`), the operations (`tensor.py`, `ops/`), their
+gradient rules (`autograd.py`), and the fast kernels (`kernels/`). This file is given, and read in lesson 01.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+import numpy as np
+
+from tinytorch.core.context import current
+from tinytorch.core.errors import GradientError, broadcast_error
+
+if TYPE_CHECKING:
+    from tinytorch.core.tensor import Tensor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Rule = Callable[[Any, "Record"], Any]
+
+
+# What one call leaves behind
+class Record:
+    """One call of a primitive, as `backward` and the listeners see it.
+
+    primitive  the `Primitive` that was called
+    operands   what it was called with: tensors, or plain values
+    params     its keyword parameters
+    arrays     what the definition saw: an array (or plain value) for each operand
+    out        the array it returned, or a tuple of arrays
+    saved      what a kernel kept for its own backward
+    kernel     the kernel that ran, or None for the plain definition
+    scope      the modules that were being called
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "arrays",
+        "kernel",
+        "operands",
+        "out",
+        "params",
+        "primitive",
+        "saved",
+        "scope",
+        "versions",
+    )
+    primitive: Primitive
+    operands: tuple[Any, ...]
+    params: dict[str, Any]
+    arrays: list[Any]
+    out: Any
+    saved: Any
+    kernel: Kernel | None
+    scope: tuple[object, ...]
+    versions: int
+
+    @property
+    def needs(self) -> tuple[bool, ...]:
+        """For each operand, whether anybody wants its gradient."""
+        return tuple(type(x) is _Tensor and x.requires_grad for x in self.operands)
+
+    def gradients(self, g: Any) -> list[tuple[Tensor, Any]]:
+        """Return each operand that wants a gradient, with its gradient, given that of the output.
+
+        `g` is an array like the output, or a tuple of them where there were several. A gradient
+        has the operand's dtype, but may have the shape that the operand was broadcast to.
+
+        Raises GradientError if there is no rule, if this record was already used up, or if an
+        operand was changed in place after the call.
+        """
+        name = self.primitive.name
+        if not self.operands:
+            raise GradientError(
+                f"{name}: a backward pass already went through this graph and released it. "
+                "Call the first one with backward(retain_graph=True), or compute the forward again."
+            )
+        if self.versions != _versions(self.operands):
+            shapes = [x.shape for x in self.operands if type(x) is _Tensor]
+            raise GradientError(
+                f"{name}: an operand (shapes {shapes}) was changed in place after the forward pass, "
+                "so its gradient would be wrong. Write x = x + ... instead of x.data += ..., "
+                "or change it before the forward pass or after backward()."
+            )
+        rule = self.kernel.backward if self.kernel and self.kernel.backward else RULES.get(name)
+        if rule is None:
+            raise GradientError(
+                f'{name} has no gradient rule: define one with @gradient("{name}"), '
+                "or declare the primitive with differentiable=False."
+            )
+        listeners = current().listeners
+        start = time.perf_counter_ns() if listeners else 0
+        answer = rule(g, self)
+        stop = time.perf_counter_ns() if listeners else 0
+        given = answer if type(answer) is tuple else (answer,)
+        if len(given) != len(self.operands):
+            raise GradientError(
+                f"{name}: its rule gave {len(given)} gradients for {len(self.operands)} operands"
+            )
+        for listener in listeners:
+            listener(Event("backward", self, given, start, stop))
+        return [
+            (x, dx if dx.dtype is x._data.dtype else np.asarray(dx, x._data.dtype))
+            for x, dx in zip(self.operands, given, strict=True)
+            if dx is not None and type(x) is _Tensor and x._requires_grad
+        ]
+
+    def release(self) -> None:
+        """Let go of operands and arrays: their memory is free as soon as nobody else holds it."""
+        self.operands, self.arrays, self.out, self.saved = (), [], None, None
+
+
+class Event(NamedTuple):
+    """What listeners hear: a forward call or a gradient rule has just run."""
+
+    kind: str  # "forward" or "backward"
+    record: Record
+    result: Any  # forward: the tensor, or tuple of tensors; backward: the operands' gradients
+    start: int  # nanoseconds, time.perf_counter_ns()
+    stop: int
+
+
+# Rules and kernels, by name
+RULES: dict[str, Rule] = {}
+KERNELS: dict[str, dict[str, Kernel]] = {}
+_PRIMITIVES: dict[str, Primitive] = {}
+
+
+def gradient(*names: str) -> Callable[[Rule], Rule]:
+    """Attach a gradient rule to the primitives called `names`.
+
+    A rule is `rule(g, call)`: from the gradient of the output and the record of the call, a tuple
+    with the gradient of each operand, None where `call.needs` says that nobody wants it. With a
+    single operand, the array alone will do. Rules compute on arrays, not on tensors.
+    """
+
+    def attach(rule: Rule) -> Rule:
+        for name in names:
+            RULES[name] = rule
+        return rule
+
+    return attach
+
+
+class Kernel(NamedTuple):
+    """A faster form of a primitive (see `kernel`)."""
+
+    forward: Callable[[list[Any], dict[str, Any], bool], Any]
+    backward: Rule | None
+
+
+def kernel(
+    name: str,
+    forward: Callable[[list[Any], dict[str, Any], bool], Any],
+    backward: Rule | None = None,
+    *,
+    into: str = "fast",
+) -> None:
+    """Let `forward` stand in for the plain definition of primitive `name`, in the set `into`.
+
+    `forward(arrays, params, saving)` returns `(out, saved)`, or None for "not supported": then the
+    plain definition runs. `saved` comes back as `call.saved` in `backward(g, call)`, which answers
+    as a gradient rule does; without a `backward` the primitive's rule is used. `saving` says
+    whether a backward pass may follow.
+    """
+    KERNELS.setdefault(name, {})[into] = Kernel(forward, backward)
+
+
+def kernels_for(definition: Callable[..., Any]) -> dict[str, Kernel]:
+    """Return the kernels that may stand in for `definition`.
+
+    A kernel is proven equal to the definition in the installed package, and serves no other: what
+    a student wrote, or a user in a script, runs as it is written.
+    """
+    module = definition.__module__
+    loader = getattr(sys.modules.get(module), "__loader__", None)
+    if module.partition(".")[0] == "tinytorch" and not getattr(loader, "is_workspace", False):
+        return KERNELS.setdefault(definition.__name__, {})
+    return {}
+
+
+# The door
+_FLOAT64 = np.dtype(np.float64)
+_Tensor: Any = None
+_new: Any = object.__new__
+
+
+def tensor_class(cls: type) -> type:
+    """Tell the door which class holds its arrays (decorates `Tensor`)."""
+    global _Tensor
+    _Tensor = cls
+    return cls
+
+
+class Primitive:
+    """A pure NumPy function that takes and returns tensors.
+
+    Operands come by position: tensors, arrays or numbers (None where the definition allows it).
+    Parameters come by keyword. float64 comes out only where a float64 tensor went in.
+    """
+
+    def __init__(self, definition: Callable[..., Any], *, differentiable: bool = True) -> None:
+        functools.update_wrapper(self, definition)
+        self.name = definition.__name__
+        self.definition = definition
+        self.differentiable = differentiable
+        self.kernels = kernels_for(definition)
+        known = _PRIMITIVES.get(self.name)
+        if known is not None and known.definition.__module__ != definition.__module__:
+            raise ValueError(
+                f"a primitive {self.name!r} exists already, in {known.definition.__module__}: "
+                "rules and kernels are attached by name, so choose another"
+            )
+        _PRIMITIVES[self.name] = self
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(self, *operands: Any, **params: Any) -> Tensor:
+        arrays = []
+        recording = False
+        for x in operands:
+            if type(x) is _Tensor:
+                arrays.append(x._data)
+                if x._requires_grad:
+                    recording = True
+            else:
+                arrays.append(_plain(x, operands))
+        context = current()
+        recording = recording and context.grad and self.differentiable
+        listeners = context.listeners
+        start = time.perf_counter_ns() if listeners else 0
+
+        saved = chosen = None
+        try:
+            chosen = self.kernels.get(context.kernels)
+            if chosen is None:
+                out = self.definition(*arrays, **params)
+            else:
+                answer = chosen.forward(arrays, params, recording)
+                if answer is not None:
+                    out, saved = answer
+                else:
+                    chosen = None
+                    out = self.definition(*arrays, **params)
+        except ValueError as error:
+            if "broadcast" in str(error):
+                raise broadcast_error(self.name, [np.shape(a) for a in arrays]) from None
+            raise
+        if type(out) is not np.ndarray or out.dtype is _FLOAT64:
+            out = _tidy(out, arrays)
+
+        if not recording and not listeners:
+            plain: Tensor = wrap(out, None)
+            return plain
+        record = _new(Record)
+        record.primitive = self
+        record.operands = operands
+        record.params = params
+        record.arrays = arrays
+        record.out = out
+        record.saved = saved
+        record.kernel = chosen
+        record.scope = context.scope
+        record.versions = _versions(operands)
+        result: Tensor = wrap(out, record if recording else None)
+        if listeners:
+            stop = time.perf_counter_ns()
+            for listener in listeners:
+                listener(Event("forward", record, result, start, stop))
+        return result
+
+
+@overload
+def primitive(definition: Callable[..., Any]) -> Primitive: ...
+@overload
+def primitive(*, differentiable: bool) -> Callable[[Callable[..., Any]], Primitive]: ...
+def primitive(
+    definition: Callable[..., Any] | None = None, *, differentiable: bool = True
+) -> Any:
+    """Lift a pure NumPy function to tensors: `@primitive`, or `@primitive(differentiable=False)`.
+
+    A function that returns a tuple of arrays has several outputs. They share one record, and the
+    rule receives a tuple of gradients, zeros for outputs that were not used.
+    """
+    if definition is None:
+        return functools.partial(Primitive, differentiable=differentiable)
+    return Primitive(definition, differentiable=differentiable)
+
+
+def primitives() -> dict[str, Primitive]:
+    """Return every primitive that has been defined so far, by name."""
+    return dict(_PRIMITIVES)
+
+
+def _versions(operands: tuple[Any, ...]) -> int:
+    """Count the changes in place that tensors among `operands` have seen."""
+    total = 0
+    for x in operands:
+        if type(x) is _Tensor:
+            total += x._version
+    return total
+
+
+def _plain(x: Any, operands: tuple[Any, ...]) -> Any:
+    """Return an operand that is no tensor as the definition should see it."""
+    if x is None or type(x) in (float, int, bool):
+        return x  # NumPy lets plain numbers take the other operand's dtype
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"expected numbers, got {type(x).__name__} {x!r:.60}")
+    if array.dtype == _FLOAT64:
+        wide = any(type(t) is _Tensor and t._data.dtype == _FLOAT64 for t in operands)
+        return array if wide else array.astype(np.float32)
+    return array
+
+
+def _tidy(out: Any, arrays: list[Any]) -> Any:
+    """Make NumPy scalars arrays, and float64 float32 where no float64 array went in."""
+    if type(out) in (tuple, list):
+        return tuple(_tidy(o, arrays) for o in out)
+    out = np.asarray(out)
+    if out.dtype == _FLOAT64 and not any(getattr(a, "dtype", None) == _FLOAT64 for a in arrays):
+        return out.astype(np.float32)
+    return out
+
+
+def wrap(out: Any, node: Record | None, place: int | None = None) -> Any:
+    """Return array `out` as a tensor that shares its memory, or a tuple of arrays as a tuple of tensors with their places."""
+    if type(out) is tuple:
+        return tuple(wrap(o, node, i) for i, o in enumerate(out))
+    tensor: Tensor = _new(_Tensor)
+    tensor._data = out
+    tensor._version = 0
+    tensor.grad = None
+    tensor._requires_grad = node is not None
+    tensor.node = node
+    tensor.place = place
+    return tensor
