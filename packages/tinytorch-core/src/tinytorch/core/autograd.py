@@ -287,22 +287,22 @@ def backward(tensor: Tensor, gradient: Any = None, *, retain_graph: bool = False
     g = _first_gradient(tensor, gradient)
     arrived: dict[Record, Any] = {}  # what has come in so far for the output(s) of each record
     if tensor.node is None:
-        _add_to_leaf(tensor, g, fresh=False)
+        _add_to_leaf(tensor, g, shared=True)
         return
     _arrive(arrived, tensor, g)
     for record in reversed(topological_order(tensor.node)):
         upstream = arrived.pop(record, None)
         if upstream is None:
             continue
-        given = [upstream]
+        taken = {id(upstream)}
         for operand, dx in record.gradients(upstream):
             if dx.shape != operand.shape:
                 dx = unbroadcast(dx, operand.shape)
             if operand.node is None:
-                _add_to_leaf(operand, dx, fresh=not any(dx is other for other in given))
+                _add_to_leaf(operand, dx, shared=id(dx) in taken)
             else:
                 _arrive(arrived, operand, dx)
-            given.append(dx)
+            taken.add(id(dx))
         if not retain_graph:
             record.release()
 
@@ -315,7 +315,7 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> Array:
             "argmax or a comparison, which has none"
         )
     if gradient is not None:
-        g = np.array(gradient, dtype=tensor.dtype)
+        g = np.asarray(gradient.data if type(gradient) is Tensor else gradient, tensor.dtype)
         if g.shape != tensor.shape:
             raise GradientError(f"a gradient of shape {g.shape} for a tensor of {tensor.shape}")
         return g
@@ -339,14 +339,14 @@ def _arrive(arrived: dict[Record, Any], tensor: Tensor, g: Array) -> None:
         outputs[tensor.place][...] += g
 
 
-def _add_to_leaf(leaf: Tensor, g: Array, *, fresh: bool) -> None:
+def _add_to_leaf(leaf: Tensor, g: Array, *, shared: bool) -> None:
     """Accumulate in `.grad`, which from now on belongs to the leaf alone."""
     if leaf.grad is not None:
         leaf.grad += g
-    elif fresh and type(g) is np.ndarray and g.flags.owndata and g.flags.c_contiguous:
+    elif shared or g.base is not None or not g.flags.c_contiguous:
+        leaf.grad = g.copy()  # somebody else holds it too: a sum gives both operands one array
+    else:
         leaf.grad = g
-    else:  # somebody else holds it too (a sum gives both operands one array), or it is a view
-        leaf.grad = np.array(g, dtype=leaf.dtype, order="C")
 
 
 def gradcheck(

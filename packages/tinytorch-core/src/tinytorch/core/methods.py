@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import DTypeLike
@@ -20,11 +22,10 @@ def flat(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
-def _ops() -> Any:
-    """Import the operations late: they need the tensor, which needs this file."""
-    from tinytorch.core import ops
-
-    return ops
+@functools.cache
+def late(module: str) -> Any:
+    """Import a module of core when it is first needed: it needs the tensor, which needs this file."""
+    return importlib.import_module(f"tinytorch.core.{module}")
 
 
 class Methods:
@@ -37,91 +38,91 @@ class Methods:
 
     def clone(self) -> Tensor:
         """A copy that gradients flow through."""
-        return _ops().clone(self)
+        return late("ops").clone(self)
 
     def astype(self, dtype: DTypeLike) -> Tensor:
         """The same values as another type. Gradients flow from floating point to floating point."""
-        return _ops().astype(self, dtype)
+        return late("ops").astype(self, dtype)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return _ops().equal(self, other)
+        return late("ops").equal(self, other)
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return _ops().not_equal(self, other)
+        return late("ops").not_equal(self, other)
 
     def __lt__(self, other: Any) -> Tensor:
-        return _ops().less(self, other)
+        return late("ops").less(self, other)
 
     def __le__(self, other: Any) -> Tensor:
-        return _ops().less_equal(self, other)
+        return late("ops").less_equal(self, other)
 
     def __gt__(self, other: Any) -> Tensor:
-        return _ops().greater(self, other)
+        return late("ops").greater(self, other)
 
     def __ge__(self, other: Any) -> Tensor:
-        return _ops().greater_equal(self, other)
+        return late("ops").greater_equal(self, other)
 
     def __and__(self, other: Any) -> Tensor:
-        return _ops().logical_and(self, other)
+        return late("ops").logical_and(self, other)
 
     def __or__(self, other: Any) -> Tensor:
-        return _ops().logical_or(self, other)
+        return late("ops").logical_or(self, other)
 
     def __invert__(self) -> Tensor:
-        return _ops().logical_not(self)
+        return late("ops").logical_not(self)
 
     def __abs__(self) -> Tensor:
-        return _ops().abs(self)
+        return late("ops").abs(self)
 
     def abs(self) -> Tensor:
-        return _ops().abs(self)
+        return late("ops").abs(self)
 
     def sqrt(self) -> Tensor:
-        return _ops().sqrt(self)
+        return late("ops").sqrt(self)
 
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
-        return _ops().clip(self, low=low, high=high)
+        return late("ops").clip(self, low=low, high=high)
 
     def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return _ops().min(self, axis=axis, keepdims=keepdims)
+        return late("ops").min(self, axis=axis, keepdims=keepdims)
 
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return _ops().prod(self, axis=axis, keepdims=keepdims)
+        return late("ops").prod(self, axis=axis, keepdims=keepdims)
 
     def var(self, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
-        return _ops().var(self, axis=axis, keepdims=keepdims, correction=correction)
+        return late("ops").var(self, axis=axis, keepdims=keepdims, correction=correction)
 
     def std(self, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
-        return _ops().std(self, axis=axis, keepdims=keepdims, correction=correction)
+        return late("ops").std(self, axis=axis, keepdims=keepdims, correction=correction)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        return _ops().argmax(self, axis=axis, keepdims=keepdims)
+        return late("ops").argmax(self, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        return _ops().argmin(self, axis=axis, keepdims=keepdims)
+        return late("ops").argmin(self, axis=axis, keepdims=keepdims)
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return _ops().any(self, axis=axis, keepdims=keepdims)
+        return late("ops").any(self, axis=axis, keepdims=keepdims)
 
     def all(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return _ops().all(self, axis=axis, keepdims=keepdims)
+        return late("ops").all(self, axis=axis, keepdims=keepdims)
 
     def cumsum(self, axis: int) -> Tensor:
-        return _ops().cumsum(self, axis=axis)
+        return late("ops").cumsum(self, axis=axis)
 
     def squeeze(self, axis: Axis = None) -> Tensor:
-        return _ops().squeeze(self, axis=axis)
+        return late("ops").squeeze(self, axis=axis)
 
     def expand_dims(self, axis: int) -> Tensor:
-        return _ops().expand_dims(self, axis=axis)
+        return late("ops").expand_dims(self, axis=axis)
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-        return _ops().flatten(self, start_axis, end_axis)
+        return late("ops").flatten(self, start_axis, end_axis)
 
     def permute(self, *axes: Any) -> Tensor:
         """`x.permute(0, 2, 1)` or `x.permute((0, 2, 1))`."""
-        return _ops().permute(self, axes=flat(axes))
+        return late("ops").permute(self, axes=flat(axes))
 
     def broadcast_to(self, *shape: Any) -> Tensor:
         """`x.broadcast_to(4, 3)` or `x.broadcast_to((4, 3))`."""
-        return _ops().broadcast_to(self, shape=flat(shape))
+        return late("ops").broadcast_to(self, shape=flat(shape))

@@ -42,12 +42,14 @@ class Record:
     saved      what a kernel kept for its own backward
     kernel     the kernel that ran, or None for the plain definition
     scope      the modules that were being called
+    needs      for each operand, whether its gradient is wanted; set before a rule runs
     """
 
     __slots__ = (
         "__weakref__",
         "arrays",
         "kernel",
+        "needs",
         "operands",
         "out",
         "params",
@@ -65,11 +67,7 @@ class Record:
     kernel: Kernel | None
     scope: tuple[object, ...]
     versions: int
-
-    @property
-    def needs(self) -> tuple[bool, ...]:
-        """For each operand, whether anybody wants its gradient."""
-        return tuple(type(x) is _Tensor and x.requires_grad for x in self.operands)
+    needs: list[bool]
 
     def gradients(self, g: Any) -> list[tuple[Tensor, Any]]:
         """Return each operand that wants a gradient, with its gradient, given that of the output.
@@ -86,14 +84,25 @@ class Record:
                 f"{name}: a backward pass already went through this graph and released it. "
                 "Call the first one with backward(retain_graph=True), or compute the forward again."
             )
-        if self.versions != _versions(self.operands):
+        needs = []
+        versions = 0
+        for x in self.operands:
+            if type(x) is _Tensor:
+                needs.append(x._requires_grad)
+                versions += x._version
+            else:
+                needs.append(False)
+        if versions != self.versions:
             shapes = [x.shape for x in self.operands if type(x) is _Tensor]
             raise GradientError(
                 f"{name}: an operand (shapes {shapes}) was changed in place after the forward pass, "
                 "so its gradient would be wrong. Write x = x + ... instead of x.data += ..., "
                 "or change it before the forward pass or after backward()."
             )
-        rule = self.kernel.backward if self.kernel and self.kernel.backward else RULES.get(name)
+        self.needs = needs
+        rule = RULES.get(name)
+        if self.kernel is not None and self.kernel.backward is not None:
+            rule = self.kernel.backward
         if rule is None:
             raise GradientError(
                 f'{name} has no gradient rule: define one with @gradient("{name}"), '
@@ -110,11 +119,13 @@ class Record:
             )
         for listener in listeners:
             listener(Event("backward", self, given, start, stop))
-        return [
-            (x, dx if dx.dtype is x._data.dtype else np.asarray(dx, x._data.dtype))
-            for x, dx in zip(self.operands, given, strict=True)
-            if dx is not None and type(x) is _Tensor and x._requires_grad
-        ]
+        wanted = []
+        for x, dx, need in zip(self.operands, given, needs, strict=True):
+            if need and dx is not None:
+                if type(dx) is not np.ndarray or dx.dtype is not x._data.dtype:
+                    dx = np.asarray(dx, x._data.dtype)
+                wanted.append((x, dx))
+        return wanted
 
     def release(self) -> None:
         """Let go of operands and arrays: their memory is free as soon as nobody else holds it."""
@@ -229,31 +240,30 @@ class Primitive:
 
     def __call__(self, *operands: Any, **params: Any) -> Tensor:
         arrays = []
+        versions = 0
         recording = False
         for x in operands:
             if type(x) is _Tensor:
                 arrays.append(x._data)
+                versions += x._version
                 if x._requires_grad:
                     recording = True
             else:
                 arrays.append(_plain(x, operands))
         context = current()
         recording = recording and context.grad and self.differentiable
-        listeners = context.listeners
-        start = time.perf_counter_ns() if listeners else 0
+        if context.listeners:
+            start = time.perf_counter_ns()
 
-        saved = chosen = None
+        saved = chosen = answer = None
         try:
-            chosen = self.kernels.get(context.kernels)
-            if chosen is None:
+            if self.kernels and (chosen := self.kernels.get(context.kernels)) is not None:
+                answer = chosen.forward(arrays, params, recording)
+            if answer is None:  # no kernel, or one that does not support these operands
+                chosen = None
                 out = self.definition(*arrays, **params)
             else:
-                answer = chosen.forward(arrays, params, recording)
-                if answer is not None:
-                    out, saved = answer
-                else:
-                    chosen = None
-                    out = self.definition(*arrays, **params)
+                out, saved = answer
         except ValueError as error:
             if "broadcast" in str(error):
                 raise broadcast_error(self.name, [np.shape(a) for a in arrays]) from None
@@ -261,9 +271,8 @@ class Primitive:
         if type(out) is not np.ndarray or out.dtype is _FLOAT64:
             out = _tidy(out, arrays)
 
-        if not recording and not listeners:
-            plain: Tensor = wrap(out, None)
-            return plain
+        if not recording and not context.listeners:
+            return wrap(out, None)
         record = _new(Record)
         record.primitive = self
         record.operands = operands
@@ -273,12 +282,10 @@ class Primitive:
         record.saved = saved
         record.kernel = chosen
         record.scope = context.scope
-        record.versions = _versions(operands)
-        result: Tensor = wrap(out, record if recording else None)
-        if listeners:
-            stop = time.perf_counter_ns()
-            for listener in listeners:
-                listener(Event("forward", record, result, start, stop))
+        record.versions = versions
+        result = wrap(out, record if recording else None)
+        for listener in context.listeners:
+            listener(Event("forward", record, result, start, time.perf_counter_ns()))
         return result
 
 
@@ -302,15 +309,6 @@ def primitive(
 def primitives() -> dict[str, Primitive]:
     """Return every primitive that has been defined so far, by name."""
     return dict(_PRIMITIVES)
-
-
-def _versions(operands: tuple[Any, ...]) -> int:
-    """Count the changes in place that tensors among `operands` have seen."""
-    total = 0
-    for x in operands:
-        if type(x) is _Tensor:
-            total += x._version
-    return total
 
 
 def _plain(x: Any, operands: tuple[Any, ...]) -> Any:
@@ -337,14 +335,14 @@ def _tidy(out: Any, arrays: list[Any]) -> Any:
 
 
 def wrap(out: Any, node: Record | None, place: int | None = None) -> Any:
-    """Return array `out` as a tensor that shares its memory, or a tuple of arrays as a tuple of tensors with their places."""
+    """Return array `out` as a tensor that shares its memory, or a tuple of arrays as tensors."""
     if type(out) is tuple:
-        return tuple(wrap(o, node, i) for i, o in enumerate(out))
-    tensor: Tensor = _new(_Tensor)
+        return tuple([wrap(o, node, i) for i, o in enumerate(out)])
+    tensor = _new(_Tensor)
     tensor._data = out
     tensor._version = 0
-    tensor.grad = None
     tensor._requires_grad = node is not None
+    tensor.grad = None
     tensor.node = node
     tensor.place = place
     return tensor

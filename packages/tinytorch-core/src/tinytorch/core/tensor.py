@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytorch.core.errors import GradientError, ShapeError
-from tinytorch.core.methods import Axis, Methods, flat
+from tinytorch.core.methods import Axis, Methods, flat, late
 from tinytorch.core.primitive import Array, Record, primitive, tensor_class, wrap
 
 
@@ -187,9 +187,7 @@ class Tensor(Methods):
                 "create_graph: gradients of gradients are not supported, because gradient rules "
                 "compute on arrays and leave no records"
             )
-        from tinytorch.core.autograd import backward
-
-        backward(self, gradient, retain_graph=retain_graph)
+        late("autograd").backward(self, gradient, retain_graph=retain_graph)
 
     # Arithmetic
     def __add__(self, other: Any) -> Tensor:
