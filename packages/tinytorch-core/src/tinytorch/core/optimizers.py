@@ -53,7 +53,7 @@ class Optimizer:
             )
 
     def update(self, parameter: Array, gradient: Array, state: State, group: Group) -> None:
-        """Change `parameter` in place. `state` is a dict of this parameter's own, at first empty."""
+        """Change `parameter` in place. `state` is this parameter's own dict, empty at first."""
         raise NotImplementedError(f"{type(self).__name__} has no update(): write one")
 
     def step(self) -> None:
@@ -138,7 +138,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken. Changes nothing, and raises ValueError, if it does not fit."""
+        """Go on where `state_dict` was taken. Raises ValueError, changing nothing, if it does not fit."""
         groups = [dict(group) for group in saved["param_groups"]]
         positions = [group.pop("params") for group in groups]
         own = self.state_dict()["param_groups"]
@@ -353,7 +353,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: the parameter itself shrinks, by lr * weight_decay a step."""
+    """Adam with decoupled weight decay: a parameter itself shrinks, by lr * weight_decay a step."""
 
     decoupled = True
 
