@@ -34,10 +34,10 @@ class ImageDataset:
     `dataset[i]` is one float32 image (C, H, W) and its label as an int; `get_batch(indices)` is a
     whole batch at once.
 
-    >>> pixels = np.array([[[[0, 255]]], [[[51, 102]]]], dtype=np.uint8)
+    >>> pixels = np.array([[[[51, 102]]], [[[0, 255]]]], dtype=np.uint8)
     >>> data = ImageDataset(pixels, [0, 1], classes=("left", "right"), normalize=False)
     >>> data.get_batch([1])
-    (array([[[[0.2, 0.4]]]], dtype=float32), array([1]))
+    (array([[[[0., 1.]]]], dtype=float32), array([1]))
     """
 
     def __init__(
