@@ -5,5 +5,4 @@ import sys
 from tinytorch.tito import main
 
 if __name__ == "__main__":
-    sys.argv[0] = "tito"  # so that usage lines name the command people know
     sys.exit(main())

@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING
 from tinytorch._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from tinytorch.core.dataloader import Batch as Batch
     from tinytorch.core.dataloader import DataLoader as DataLoader
     from tinytorch.core.dataloader import Dataset as Dataset
+    from tinytorch.core.dataloader import Subset as Subset
     from tinytorch.core.dataloader import TensorDataset as TensorDataset
+    from tinytorch.core.dataloader import random_split as random_split
 
 __getattr__, __dir__ = lazy_exports(
-    __name__, {"tinytorch.core.dataloader": ("Dataset", "TensorDataset", "DataLoader")}
+    __name__,
+    {
+        "tinytorch.core.dataloader": (
+            "Batch",
+            "DataLoader",
+            "Dataset",
+            "Subset",
+            "TensorDataset",
+            "random_split",
+        ),
+    },
 )

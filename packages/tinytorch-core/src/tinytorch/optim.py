@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from tinytorch.core.optimizers import SGD as SGD
     from tinytorch.core.optimizers import Adam as Adam
     from tinytorch.core.optimizers import AdamW as AdamW
+    from tinytorch.core.optimizers import Optimizer as Optimizer
     from tinytorch.core.training import CosineSchedule as CosineSchedule
     from tinytorch.core.training import clip_grad_norm as clip_grad_norm
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "tinytorch.core.optimizers": ("SGD", "Adam", "AdamW"),
+        "tinytorch.core.optimizers": ("Optimizer", "SGD", "Adam", "AdamW"),
         "tinytorch.core.training": ("CosineSchedule", "clip_grad_norm"),
     },
 )
