@@ -306,6 +306,23 @@ def primitive(
     return Primitive(definition, differentiable=differentiable)
 
 
+def routine(definition: Callable[..., Any]) -> Callable[..., Any]:
+    """Let kernels stand in for a function on arrays that is no operation: an optimizer's rule, say.
+
+    Arrays come by position, parameters by keyword, as for a primitive; but a routine may change
+    its arrays in place, sees no tensors and leaves no record. `__wrapped__` is the definition.
+    """
+    kernels = kernels_for(definition)
+
+    @functools.wraps(definition)
+    def call(*arrays: Any, **params: Any) -> Any:
+        chosen = kernels.get(current().kernels)
+        answer = chosen.forward(list(arrays), params, False) if chosen is not None else None
+        return definition(*arrays, **params) if answer is None else answer[0]
+
+    return call
+
+
 def primitives() -> dict[str, Primitive]:
     """Return every primitive that has been defined so far, by name."""
     return dict(_PRIMITIVES)
