@@ -1,0 +1,154 @@
+"""Tensors in files: `save` and `load` in safetensors, a format that holds numbers and no code.
+
+A file is written whole or not at all, and what comes back is checked. Left out: what belongs in a
+training checkpoint (`checkpoints.py`). Nothing in TinyTorch reads or writes pickles: loading one
+runs whatever program its maker put into it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.primitive import Array
+from tinytorch.core.tensor import Tensor
+
+CHECKSUM = "tinytorch.crc32"  # among the metadata of each file that `save` wrote
+
+Tensors = Mapping[str, Tensor | Array]
+AnyPath = str | os.PathLike[str]
+
+
+def save(tensors: Tensors, path: AnyPath, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors to `path`, by name, in safetensors.
+
+    tensors   such as `model.state_dict()`: tensors or arrays, of any layout
+    metadata  texts to keep beside them
+
+    The file appears complete, or the one that was there stays. Raises TypeError for what the
+    format cannot hold, FileNotFoundError where there is no such folder.
+    """
+    write_atomically(path, to_bytes(tensors, metadata))
+
+
+def load(path: AnyPath) -> dict[str, Array]:
+    """Read the arrays of a safetensors file, by name: `model.load_state_dict(load(path))`.
+
+    Raises FileNotFoundError, or ValueError for a file that is cut off, changed, or something else.
+    """
+    return read(path)[0]
+
+
+def load_metadata(path: AnyPath) -> dict[str, str]:
+    """Read the texts that `save` was given. The whole file is checked, as by `load`."""
+    return read(path)[1]
+
+
+def to_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return what `save` writes: a safetensors file with a checksum among its metadata."""
+    import safetensors.numpy
+
+    arrays = {name: _storable(name, tensor) for name, tensor in tensors.items()}
+    texts = dict(metadata or {})
+    for key, text in texts.items():
+        if not (isinstance(key, str) and isinstance(text, str)):
+            raise TypeError(f"metadata holds texts only, not {key!r}: {text!r:.60}. str(...)?")
+    texts[CHECKSUM] = _checksum(arrays, texts)
+    return bytes(safetensors.numpy.save(arrays, texts))
+
+
+def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read arrays and metadata. Raises as `load` does."""
+    import safetensors.numpy
+
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file to load") from None
+    if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
+        raise ValueError(
+            f"{path} is a zip or a pickle, as torch.save and np.savez write them, and loading a "
+            "pickle can run any program. Where it was made, save it with "
+            "safetensors.torch.save_file or safetensors.numpy.save_file instead"
+        )
+    try:
+        arrays = safetensors.numpy.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except Exception as error:
+        raise ValueError(
+            f"{path} ({len(content):,} bytes) is no complete safetensors file: {error}. It was cut "
+            "off, changed, or is something else: copy it anew, or take an earlier one"
+        ) from None
+    arrays = {k: a if a.flags.writeable else a.copy() for k, a in arrays.items()}
+    texts: dict[str, str] = header.get("__metadata__", {})
+    expected = texts.pop(CHECKSUM, None)
+    if expected is not None and expected != _checksum(arrays, texts):
+        raise ValueError(
+            f"{path} was changed after it was written: its checksum does not fit what it holds. "
+            "Copy it anew, or take an earlier one"
+        )
+    return arrays, texts
+
+
+def write_atomically(path: AnyPath, content: bytes | str) -> None:
+    """Put `content` into the file `path`: whoever reads it sees the old file or the new one.
+
+    It is written beside the target, forced to the disk, and renamed, which is one step for the
+    file system. A kill in between leaves a file `.NAME.XXXX.partial`, which nobody reads.
+    """
+    target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {target.parent} to write it in")
+    data = content.encode() if isinstance(content, str) else content
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with open(partial, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name must reach the disk too
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove_partial(path: AnyPath) -> None:
+    """Remove what killed writers of `path` left behind. Only for whoever writes there alone."""
+    target = Path(os.path.realpath(path))
+    for partial in target.parent.glob(f".{target.name}.*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+def _storable(name: Any, tensor: Tensor | Array) -> Array:
+    """Return an array in C order: safetensors takes the memory as it lies."""
+    if not isinstance(name, str) or name == "__metadata__":
+        raise TypeError(f"a tensor is saved under a name, which {name!r} cannot be")
+    array = np.asarray(tensor.data if isinstance(tensor, Tensor) else tensor, order="C")
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"{name}: {array.dtype} cannot be saved, only integers, booleans and floating point "
+            "of up to 64 bits can. Text belongs into metadata"
+        )
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)
+
+
+def _checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
+    crc = zlib.crc32(json.dumps(sorted(texts.items())).encode())
+    for name, array in sorted(arrays.items()):
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        crc = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), crc)
+        crc = zlib.crc32(little.reshape(-1).view(np.uint8).data, crc)
+    return f"{crc:08x}"
