@@ -265,7 +265,7 @@ class Primitive:
             else:
                 out, saved = answer
         except ValueError as error:
-            if "broadcast" in str(error):
+            if type(error) is ValueError and "broadcast" in str(error):  # NumPy's, not our own
                 raise broadcast_error(self.name, [np.shape(a) for a in arrays]) from None
             raise
         if type(out) is not np.ndarray or out.dtype is _FLOAT64:
@@ -293,9 +293,7 @@ class Primitive:
 def primitive(definition: Callable[..., Any]) -> Primitive: ...
 @overload
 def primitive(*, differentiable: bool) -> Callable[[Callable[..., Any]], Primitive]: ...
-def primitive(
-    definition: Callable[..., Any] | None = None, *, differentiable: bool = True
-) -> Any:
+def primitive(definition: Callable[..., Any] | None = None, *, differentiable: bool = True) -> Any:
     """Lift a pure NumPy function to tensors: `@primitive`, or `@primitive(differentiable=False)`.
 
     A function that returns a tuple of arrays has several outputs. They share one record, and the
