@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import DTypeLike
 
 from tinytorch.core.errors import ShapeError
@@ -82,8 +83,8 @@ def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
 @gradient("tile")
 def tile_gradient(g: Array, call: Record) -> Any:
     (x,) = call.arrays
-    reps = np.atleast_1d(call.params["reps"])
-    reps = [1] * (g.ndim - len(reps)) + [int(n) for n in reps]
+    given = [int(n) for n in np.atleast_1d(call.params["reps"])]
+    reps = [1] * (g.ndim - len(given)) + given
     sizes = [1] * (g.ndim - x.ndim) + list(x.shape)
     pairs = [n for pair in zip(reps, sizes, strict=True) for n in pair]
     summed = g.reshape(pairs).sum(axis=tuple(range(0, 2 * g.ndim, 2)))  # (2, 3, 4, 5) -> (3, 5)
@@ -100,16 +101,16 @@ def repeat(x: Array, *, repeats: int | Sequence[int], axis: int) -> Array:
     >>> repeat(tensor([1, 2]), repeats=2, axis=0).tolist()
     [1, 1, 2, 2]
     """
-    return np.repeat(x, repeats, axis)
+    return np.repeat(x, repeats, normalize_axis_index(axis, np.ndim(x)))
 
 
 @gradient("repeat")
 def repeat_gradient(g: Array, call: Record) -> Any:
     (x,) = call.arrays
-    axis = call.params["axis"] % x.ndim
+    axis = normalize_axis_index(call.params["axis"], x.ndim)
     source = np.repeat(np.arange(x.shape[axis]), call.params["repeats"])
-    dx = np.zeros_like(x, shape=x.shape)
-    np.add.at(dx, (*[slice(None)] * axis, source), g)
+    dx = np.zeros_like(x)
+    np.add.at(np.moveaxis(dx, axis, 0), source, np.moveaxis(g, axis, 0))  # in views of both
     return dx
 
 

@@ -5,6 +5,7 @@ Besides `matmul` of module 01. Left out: decompositions and solvers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_letters
 from typing import Any
 
@@ -36,6 +37,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 @primitive
 def contract(*arrays: Array, subscripts: str) -> Array:
     """What `einsum` calls, with subscripts that leave nothing out: "ij,jk->ik"."""
+    letter_sizes(subscripts, arrays)
     return np.einsum(subscripts, *arrays, optimize=len(arrays) > 1)
 
 
@@ -44,10 +46,7 @@ def contract_gradient(g: Array, call: Record) -> Any:
     """An operand's gradient is a product too: of g and the other operands, with its own letters."""
     inputs, _, output = call.params["subscripts"].partition("->")
     terms = inputs.split(",")
-    sizes: dict[str, int] = {}
-    for term, array in zip(terms, call.arrays, strict=True):
-        for letter, n in zip(term, np.shape(array), strict=True):
-            sizes[letter] = n if sizes.get(letter, 1) == 1 else sizes[letter]
+    sizes = letter_sizes(call.params["subscripts"], call.arrays)
     answer: list[Array | None] = []
     for i, (term, need) in enumerate(zip(terms, call.needs, strict=True)):
         if not need:
@@ -62,6 +61,21 @@ def contract_gradient(g: Array, call: Record) -> Any:
         shape = tuple(sizes[letter] for letter in term)
         answer.append(np.broadcast_to(np.expand_dims(dx, alone), shape))
     return tuple(answer)
+
+
+def letter_sizes(subscripts: str, arrays: Sequence[Array]) -> dict[str, int]:
+    """Return how long the axis is that each letter names. Raises ShapeError where that differs."""
+    sizes: dict[str, int] = {}
+    for term, array in zip(subscripts.partition("->")[0].split(","), arrays, strict=True):
+        for letter, n in zip(term, np.shape(array), strict=True):
+            known = sizes.get(letter, 1)
+            if known != n and 1 not in (known, n):
+                raise ShapeError(
+                    f"einsum: axis {letter!r} of {subscripts!r} has sizes {known} and {n} "
+                    f"in shapes {' and '.join(str(np.shape(a)) for a in arrays)}; transpose one?"
+                )
+            sizes[letter] = n if known == 1 else known
+    return sizes
 
 
 def spelled_out(subscripts: str, shapes: list[tuple[int, ...]]) -> str:

@@ -27,7 +27,7 @@ def permute(x: Array, *, axes: tuple[int, ...]) -> Array:
     >>> permute(zeros(2, 3, 4), axes=(2, 0, 1)).shape
     (4, 2, 3)
     """
-    if sorted(axis % np.ndim(x) for axis in axes) != list(range(np.ndim(x))):
+    if sorted(axis % max(np.ndim(x), 1) for axis in axes) != list(range(np.ndim(x))):
         raise ShapeError(
             f"permute: axes {tuple(axes)} for shape {np.shape(x)}: "
             f"name each of the {np.ndim(x)} axes once"
