@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from tinytorch.core.optimizers import AdamW as AdamW
     from tinytorch.core.optimizers import Optimizer as Optimizer
     from tinytorch.core.training import CosineSchedule as CosineSchedule
+    from tinytorch.core.training import LinearSchedule as LinearSchedule
+    from tinytorch.core.training import StepSchedule as StepSchedule
     from tinytorch.core.training import clip_grad_norm as clip_grad_norm
+    from tinytorch.core.training import warm_up as warm_up
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "tinytorch.core.optimizers": ("Optimizer", "SGD", "Adam", "AdamW"),
-        "tinytorch.core.training": ("CosineSchedule", "clip_grad_norm"),
+        "tinytorch.core.training": (
+            "CosineSchedule",
+            "LinearSchedule",
+            "StepSchedule",
+            "warm_up",
+            "clip_grad_norm",
+        ),
     },
 )
