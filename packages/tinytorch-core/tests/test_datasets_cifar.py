@@ -182,6 +182,17 @@ def test_an_archive_cut_short_is_refused_by_name(tmp_path, mode, keep):
         archive_of(made).unpack(path)
 
 
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
+def test_an_archive_with_a_changed_byte_is_refused_by_name(tmp_path, mode):
+    made = batches()
+    path = write(tmp_path / "changed.tar", made, mode)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DatasetCorruptError, match=r"changed\.tar is damaged"):
+        archive_of(made).unpack(path)
+
+
 def test_a_page_of_html_is_refused_by_name(tmp_path):
     path = tmp_path / "cifar-10-binary.tar.gz"
     path.write_text("<html>moved</html>")

@@ -15,7 +15,7 @@ from tinytorch.datasets.download import fetch_file, obtain
 from tinytorch.datasets.folders import cache_folder
 from tinytorch.datasets.progress import PoochBar, TerminalProgress
 
-CONTENT = bytes(range(256)) * 1024  # four pieces of a download
+CONTENT = bytes(range(256)) * 1024 + b"end"  # four whole pieces of a download, and a bit
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -155,6 +155,12 @@ def test_a_bad_download_leaves_the_file_that_was_there(server):
     with pytest.raises(DownloadError):
         fetch(f"{server.address}/wrong")
     assert path.read_bytes() == CONTENT
+
+
+def test_a_right_download_replaces_the_file_that_was_there(server):
+    path = fetch(f"{server.address}/right")
+    path.write_bytes(b"old")
+    assert fetch(f"{server.address}/right").read_bytes() == CONTENT
 
 
 def test_a_server_that_unpacks_on_the_way_still_gives_a_right_content(server):

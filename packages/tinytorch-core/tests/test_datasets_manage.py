@@ -127,6 +127,9 @@ def test_without_tinytorch_data_the_cache_serves(place, monkeypatch):
     put(place / "cache" / "mnist")
     monkeypatch.setenv("TINYTORCH_DATA", "")
     assert datasets.available("mnist")
+    put(place / "data")
+    monkeypatch.chdir(place / "data")  # an empty variable does not mean the current folder
+    assert datasets.locate("mnist").where == "cached"
     monkeypatch.delenv("TINYTORCH_DATA")
     assert datasets.available("mnist")
 

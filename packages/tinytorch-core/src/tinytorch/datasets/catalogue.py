@@ -108,8 +108,8 @@ MNIST = Entry(
 )
 
 _FASHION_HOSTS = (
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 FASHION_MNIST = Entry(
     "fashion-mnist",
