@@ -2,7 +2,7 @@
 
     python record_optimizers.py
 
-The gradients come from `gradient` in this file, in NumPy, so that nothing but the optimizer differs.
+Gradients come from `gradient` below, in NumPy, so that nothing but the optimizer differs.
 """
 
 import json
