@@ -218,7 +218,7 @@ def xavier_uniform(
 
 
 @primitive
-def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     """x @ weight + bias, in one step.
 
     x (..., in), weight (in, out), bias (out,) or None -> (..., out). Raises ShapeError.

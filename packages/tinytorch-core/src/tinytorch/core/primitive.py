@@ -361,3 +361,7 @@ def wrap(out: Any, node: Record | None, place: int | None = None) -> Any:
     tensor.node = node
     tensor.place = place
     return tensor
+
+
+# The fast forms attach themselves. Here, where they need nothing that is not defined yet.
+from tinytorch.core import kernels as _kernels  # noqa: E402, F401
