@@ -1,0 +1,100 @@
+"""Plots: learning curves and points in the plane as text, and curves as a PNG with matplotlib.
+
+Left out: colours, and axes of any refinement. Matplotlib is the extra `plots`; without it there is
+the text.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinytorch.core.milestones.result import thinned, write_atomically
+
+HEIGHT = 8  # rows of a text plot
+
+
+def curve(values: Sequence[float], width: int, *, log: bool = False) -> list[str]:
+    """A series as rows of text, `width` columns in all: the value upwards, its place to the right.
+
+    log  a logarithmic axis, for a loss that falls by orders of magnitude
+
+    >>> print("\\n".join(curve([8, 4, 2, 1, 1, 1, 1, 1], 16, log=True)))
+         8 ┤•
+           │
+           │ •
+           │
+           │
+           │  •
+           │
+         1 ┤   •••••
+           └────────
+    """
+    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    if not finite:
+        return ["(no finite value to plot)"]
+    margin = 8  # columns for the labels and the axis
+    points = thinned(finite, max(1, width - margin))
+    low, high = min(points), max(points)
+    span = _scale(high, log) - _scale(low, log) or 1.0
+    rows = [[" "] * len(points) for _ in range(HEIGHT)]
+    for column, value in enumerate(points):
+        share = (_scale(value, log) - _scale(low, log)) / span
+        rows[HEIGHT - 1 - round(share * (HEIGHT - 1))][column] = "•"
+    labels = {0: f"{high:.2g}", HEIGHT - 1: f"{low:.2g}"}
+    lines = [
+        f"{labels.get(i, ''):>{margin - 2}} {'┤' if i in labels else '│'}" + "".join(row).rstrip()
+        for i, row in enumerate(rows)
+    ]
+    return [*lines, " " * (margin - 1) + "└" + "─" * len(points)]
+
+
+def plane(
+    points: Sequence[tuple[float, float, str]],
+    line: tuple[float, float, float] | None = None,
+    *,
+    columns: int = 36,
+    rows: int = 14,
+) -> list[str]:
+    """Points (x, y, mark) as rows of text, and the line a x + b y + c = 0 through them as dots."""
+    left, right = min(x for x, _, _ in points), max(x for x, _, _ in points)
+    low, high = min(y for _, y, _ in points), max(y for _, y, _ in points)
+    across, up = (right - left or 1) / (columns - 1), (high - low or 1) / (rows - 1)
+    grid = [[" "] * columns for _ in range(rows)]
+    if line is not None:
+        a, b, c = line
+        for i in range(rows):
+            for j in range(columns):
+                value = a * (left + j * across) + b * (high - i * up) + c
+                if abs(value) <= max(abs(a) * across, abs(b) * up) / 2:
+                    grid[i][j] = "·"
+    for x, y, mark in points:
+        grid[round((high - y) / up)][round((x - left) / across)] = mark
+    return ["".join(row).rstrip() for row in grid]
+
+
+def save_png(path: Path, title: str, curves: dict[str, list[float]]) -> Path | None:
+    """Draw each curve above the other into `path`; None where matplotlib is not installed."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    figure = Figure(figsize=(6, 1 + 2 * len(curves)), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    for place, (name, values) in enumerate(curves.items(), start=1):
+        axes = figure.add_subplot(len(curves), 1, place)
+        axes.plot(range(1, len(values) + 1), values, marker="." if len(values) < 30 else None)
+        axes.set_ylabel(name)
+        if "loss" in name and min(values) > 0:
+            axes.set_yscale("log")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return write_atomically(path, buffer.getvalue())
+
+
+def _scale(value: float, log: bool) -> float:
+    return math.log(value) if log else value

@@ -1,0 +1,74 @@
+"""The commands of tito by name: its own, and those that the installed tiers add.
+
+A command's file is imported when the command is used, so `tito` and `tito --help` stay quick. Left
+out: the commands themselves, one small file a group.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+
+import click
+
+from tinytorch._version import __version__
+from tinytorch.course.tiers import Command, tiers
+
+OWN = (
+    Command("milestone", "History, made again with this framework.", "milestone:milestone"),
+    Command("data", "List, fetch, import and verify data sets.", "data:data"),
+    Command("info", "What is installed, and where things are.", "info:info"),
+    Command("doctor", "Find what is wrong, and the command that mends it.", "doctor:doctor"),
+)
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_commands())
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        known = {command.name: command for command in OWN}
+        if name not in known:
+            known = _commands()
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}."
+            raise click.UsageError(f"No command is called {name!r}. {hint}", context)
+        module, _, attribute = known[name].target.partition(":")
+        where = module if "." in module else f"tinytorch.tito.{module}"
+        command = getattr(import_module(where), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(c.name, c.help) for c in _commands().values()])
+
+
+def _commands() -> dict[str, Command]:
+    added = [command for tier in tiers() for command in tier.commands]
+    known: dict[str, Command] = {}
+    for command in (*OWN, *added):  # nobody takes the name of another's command
+        known.setdefault(command.name, command)
+    return known
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Add --full to any command to see the whole traceback of an error.",
+)
+@click.version_option(__version__, prog_name="tinytorch-core", message="%(prog)s %(version)s")
+@click.pass_context
+def tito(context: click.Context) -> None:
+    """TinyTorch: build your own machine learning framework.
+
+    Without a command: where you are, and what to do next.
+    """
+    if context.invoked_subcommand is None:
+        from tinytorch.tito.home import show
+
+        show()

@@ -1,0 +1,116 @@
+"""`tito milestone`: list them, run one. Left out: the milestones, which the tiers bring."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from tinytorch.course.tiers import Milestone, milestones
+from tinytorch.tito.jsonout import emit
+
+
+@click.group()
+def milestone() -> None:
+    """History, made again with this framework."""
+
+
+@milestone.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """Show every milestone and what it must reach."""
+    from tinytorch.tito.screen import Screen
+
+    known = milestones().values()
+    if as_json:
+        emit([asdict(entry) for entry in known])
+        return
+    screen = Screen()
+    rows = [
+        (entry.year, entry.title, f"{entry.uses[0]}-{entry.uses[-1]}", entry.gate)
+        for entry in known
+    ]
+    screen.table(("year", "milestone", "modules", "gate"), rows)
+    screen.line("")
+    screen.line("Run one: tito milestone run 1986")
+
+
+@milestone.command()
+@click.argument("year")
+@click.option(
+    "--recipe", default="full", metavar="quick|full", help="How much work. Default: full."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of every random draw."
+)
+@click.option("--data", metavar="NAME", help="Insist on a data set: mnist or drawn (1986).")
+@click.option("--epochs", type=click.IntRange(1), help="The same as --set epochs=N.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one setting of the recipe; repeatable.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write result.json, and the learning curve, into this folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(
+    year: str,
+    recipe: str,
+    seed: int,
+    data: str | None,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Run the milestone of YEAR: 1958 (or 1957), 1969, 1986, or its name.
+
+    Exit status 1 if it misses a gate. Nothing is written unless --out says where.
+    """
+    from tinytorch.core.milestones.settings import SettingError
+
+    chosen = find(year)
+    changes = dict(_pair(setting) for setting in settings)
+    if epochs is not None:
+        changes["epochs"] = str(epochs)
+    try:
+        result = import_module(chosen.module).run(
+            recipe=recipe, seed=seed, data=data, changes=changes, out=out, show=not as_json
+        )
+    except SettingError as error:
+        raise click.UsageError(str(error)) from None
+    if as_json:
+        emit(result.record())
+    if not result.passed:
+        raise click.exceptions.Exit(1)
+
+
+def find(wanted: str) -> Milestone:
+    """The milestone known as `wanted`; a usage error names the known ones where there is none."""
+    known = milestones()
+    for entry in known.values():
+        if wanted.lower() in entry.names:
+            return entry
+    names = [name for entry in known.values() for name in entry.names]
+    close = difflib.get_close_matches(wanted.lower(), names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    listed = ", ".join(
+        f"{entry.year} ({', '.join((*entry.aliases, entry.name))})" for entry in known.values()
+    )
+    raise click.UsageError(f"No milestone is called {wanted!r}.{hint} There are {listed}.")
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"--set {setting}: write KEY=VALUE, as in --set optimizer.lr=0.01")
+    return key.strip(), value.strip()
