@@ -54,10 +54,8 @@ class Bar(Silent):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as Remaining
 
-        told, loss = "{task.description}", "loss {task.fields[loss]:.4f}"
-        self._bar = Progress(
-            TextColumn(told), BarColumn(), MofNCompleteColumn(), Remaining(), TextColumn(loss)
-        )
+        told, loss = TextColumn("{task.description}"), TextColumn("{task.fields[loss]}")
+        self._bar = Progress(told, BarColumn(), MofNCompleteColumn(), Remaining(), loss)
         self._task: Any = None
         self._done = 0
         self._drawn = 0.0
@@ -72,7 +70,7 @@ class Bar(Silent):
         self._remove()
         self._done = done
         self._task = self._bar.add_task(
-            f"epoch {epoch}/{epochs}", total=batches, completed=done, loss=float("nan")
+            f"epoch {epoch}/{epochs}", total=batches, completed=done, loss=""
         )
 
     def advance(self, batches: int, loss: float) -> None:
@@ -80,14 +78,14 @@ class Bar(Silent):
         now = time.monotonic()
         if now - self._drawn >= REDRAW:
             self._drawn = now
-            self._bar.update(self._task, completed=self._done, loss=loss)
+            self._bar.update(self._task, completed=self._done, loss=f"loss {loss:.4f}")
 
     def end_epoch(self, row: Row, epochs: int) -> None:
         self._remove()
         self.note(in_words(row, epochs))
 
     def note(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, markup=False)
+        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _remove(self) -> None:
         if self._task is not None:

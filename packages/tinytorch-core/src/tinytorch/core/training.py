@@ -19,8 +19,10 @@ import numpy as np
 
 from tinytorch.core.checkpoints import Position
 from tinytorch.core.context import no_grad
+from tinytorch.core.diagnosis import diagnosis
 from tinytorch.core.errors import ShapeError
-from tinytorch.core.history import EarlyStopping, History, Row
+from tinytorch.core.history import EarlyStopping as EarlyStopping
+from tinytorch.core.history import History, Row
 from tinytorch.core.interruption import Interruption
 from tinytorch.core.layers import Module
 from tinytorch.core.progress import Silent, display
@@ -308,7 +310,10 @@ class Trainer(Resumable):
         if self.clip_norm is not None:
             norm = clip_grad_norm([p for g in groups for p in g["params"]], self.clip_norm)
         if not math.isfinite(loss + norm):
-            raise FloatingPointError(self._diagnosis(loss, norm, batches))
+            now, lr = self.position, float(groups[0]["lr"])
+            raise FloatingPointError(
+                diagnosis(now.step + 1, now.epoch + 1, lr, loss, norm, batches)
+            )
         self.optimizer.step()
         examples = sum(len(x) for x, _ in batches)
         self.position.step += 1
@@ -334,33 +339,11 @@ class Trainer(Resumable):
         row["seconds"] = time.perf_counter() - self._since
         self.history.append(row)
         self.position = Position(epoch=now.epoch + 1, step=now.step)
-        self._keep(best=self._is_best(row))
+        by = self.early_stopping
+        if by is None:
+            by = EarlyStopping(1, "train_loss" if validation is None else "validation_loss")
+        self._keep(best=self.history.best(by.metric, by.mode) is row)
         return row
-
-    def _is_best(self, row: Row) -> bool:
-        judge = self.early_stopping
-        if judge is not None:
-            return self.history.best(judge.metric, judge.mode) is row
-        return (
-            self.history.best("validation_loss" if "validation_loss" in row else "train_loss")
-            is row
-        )
 
     def _has_converged(self) -> bool:
         return self.early_stopping is not None and self.early_stopping(self.history)
-
-    def _diagnosis(self, loss: float, norm: float, batches: Sequence[Any]) -> str:
-        """Say what is no number any more, where, and why that usually happens."""
-        lr = self.optimizer.param_groups[0]["lr"]
-        what = (
-            f"the loss is {loss}" if not math.isfinite(loss) else f"the gradients' norm is {norm}"
-        )
-        where = (
-            f"{what} at step {self.position.step + 1} (epoch {self.position.epoch + 1}, lr {lr:g})"
-        )
-        if not all(np.isfinite(x.data).all() for x, _ in batches):
-            return f"{where}: the inputs of this step hold NaN or infinity. Mend the data first"
-        return (
-            f"{where}. The usual causes: lr is too high (try {lr / 10:g}, or warm_up); gradients "
-            "explode (clip_norm=1.0); log or division of 0 in the model. This step was not taken"
-        )
