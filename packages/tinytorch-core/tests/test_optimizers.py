@@ -1,6 +1,5 @@
 """Module 07: optimizers move parameters as PyTorch's do, and say what is wrong."""
 
-import gc
 import json
 import warnings
 from pathlib import Path
@@ -127,12 +126,14 @@ def test_adam_in_pieces_gives_what_the_plain_rule_gives(
 ):
     options = {"step": step, "lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-8}
     options |= {"weight_decay": weight_decay, "decoupled": decoupled}
-    plain, fast = arrays(4, size, dtype, seed), arrays(4, size, dtype, seed)
+    before, plain, fast = (arrays(4, size, dtype, seed) for _ in range(3))
     adam_update.__wrapped__(*plain, **options)
     with context.use("fast"):
         adam_update(*fast, **options)
-    for a, b in zip(plain, fast, strict=True):
-        np.testing.assert_allclose(a, b, rtol=4 * np.finfo(dtype).eps, atol=1e-7)
+    sizes = [np.abs(a) for a in before]
+    sizes[0] += np.abs(plain[0] - before[0])  # where the update is large, so is its rounding
+    for a, b, size_of_each in zip(plain, fast, sizes, strict=True):
+        assert np.all(np.abs(a - b) <= 16 * np.finfo(dtype).eps * (size_of_each + 1e-3))
 
 
 @settings(max_examples=60, deadline=None)
@@ -334,7 +335,10 @@ def test_a_run_goes_on_to_the_same_bits_from_a_saved_state(kind, options, tmp_pa
     second.load_state_dict(
         {"state": load(tmp_path / "optimizer.safetensors"), "param_groups": json.loads(groups)}
     )
-    assert second.param_groups[0]["lr"] == options["lr"]
+    assert {**second.param_groups[0], "params": before} == {
+        **first.param_groups[0],
+        "params": before,
+    }
     run(second, range(8, 20))
     for p, q in zip(whole, after, strict=True):
         np.testing.assert_array_equal(p.data, q.data)
@@ -469,7 +473,6 @@ def test_a_new_gradient_at_a_freed_ones_address_is_not_taken_for_it():
     def work():
         for _ in range(50):
             w.grad = None
-            gc.collect()
             w.grad = np.ones(1000, np.float32)
             addresses.append(id(w.grad))
             optimizer.step()
