@@ -18,7 +18,8 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> tuple[Ar
         e = scratch("log_softmax", xs.size).reshape(xs.shape)
         shift = exponentials(xs, e)
         log_sum = np.log(e @ ones(e.shape[1]))[:, np.newaxis]
-        np.subtract(xs, log_sum + shift, out=ys)
+        np.subtract(xs, shift, out=ys)  # first: x and a large shift cancel without rounding
+        np.subtract(ys, log_sum, out=ys)
     return out, None
 
 
