@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tinytorch.core.dataloader import Subset as Subset
     from tinytorch.core.dataloader import TensorDataset as TensorDataset
     from tinytorch.core.dataloader import random_split as random_split
+    from tinytorch.core.transforms import Compose as Compose
+    from tinytorch.core.transforms import Normalize as Normalize
+    from tinytorch.core.transforms import RandomCrop as RandomCrop
+    from tinytorch.core.transforms import RandomHorizontalFlip as RandomHorizontalFlip
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -25,6 +29,12 @@ __getattr__, __dir__ = lazy_exports(
             "Subset",
             "TensorDataset",
             "random_split",
+        ),
+        "tinytorch.core.transforms": (
+            "Compose",
+            "Normalize",
+            "RandomCrop",
+            "RandomHorizontalFlip",
         ),
     },
 )

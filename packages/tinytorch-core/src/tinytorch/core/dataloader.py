@@ -19,8 +19,7 @@ from tinytorch.core.prefetch import fetched_ahead
 from tinytorch.core.primitive import Array, wrap
 from tinytorch.core.random import default_generator
 from tinytorch.core.tensor import Tensor
-
-Transform = Callable[[Array, np.random.Generator], Array]
+from tinytorch.core.transforms import Transform
 
 
 class Batch(NamedTuple):
@@ -106,7 +105,7 @@ def random_split(
     """
     n = len(dataset)
     counts = [int(length) for length in lengths]
-    if all(0 <= length <= 1 for length in lengths) and np.isclose(sum(lengths), 1) and n != 1:
+    if all(0 <= length <= 1 for length in lengths) and np.isclose(sum(lengths), 1):
         counts = [int(n * length) for length in lengths]
         for i in range(n - sum(counts)):  # what rounding down left over
             counts[i % len(counts)] += 1
@@ -222,7 +221,7 @@ class DataLoader:
 
         if self.prefetch:
             return fetched_ahead(load, range(len(self)), self.prefetch)
-        return map(load, range(len(self)))
+        return (load(number) for number in range(len(self)))
 
     def _load(self, indices: Array, seed: list[int]) -> Any:
         if self.collate is None:
@@ -231,20 +230,25 @@ class DataLoader:
             batch = self.collate([self.dataset[int(i)] for i in indices])
         if self.transform:
             batch = _with_first(batch, self.transform, np.random.default_rng(seed))
-        return to_tensors(batch)
+        tensors = to_tensors(batch)
+        return Batch(*tensors) if type(tensors) is tuple and len(tensors) == 2 else tensors
 
 
 def to_tensors(batch: Any) -> Any:
-    """Return a batch with tensors in place of its arrays; a pair becomes a `Batch`."""
+    """Return a batch with tensors in place of its arrays. Text and the like stay as they are."""
+    if hasattr(batch, "_fields"):
+        return type(batch)(*map(to_tensors, batch))
     if isinstance(batch, tuple):
-        parts = [to_tensors(part) for part in batch]
-        return Batch(*parts) if len(parts) == 2 else tuple(parts)
+        return tuple(map(to_tensors, batch))
+    if isinstance(batch, list) and not any(isinstance(part, str) for part in batch):
+        return tuple(map(to_tensors, batch))
     if isinstance(batch, Mapping):
         return {key: to_tensors(part) for key, part in batch.items()}
     if not isinstance(batch, np.ndarray):
         return batch
-    if batch.flags.owndata and batch.flags.c_contiguous and batch.dtype != np.float64:
-        return wrap(batch, None)  # made for this batch alone: no need to copy it
+    fresh = batch.flags.owndata and batch.flags.c_contiguous  # made for this batch alone
+    if fresh and batch.dtype.kind in "fiub" and batch.dtype != np.float64:
+        return wrap(batch, None)  # no need to copy it
     return Tensor(batch)
 
 

@@ -50,6 +50,7 @@ def fetched_ahead(work: Callable[[Any], Any], jobs: Iterable[Any], ahead: int) -
             room.release()
             yield result
     finally:
+        error = None  # its traceback holds this frame: without this line, a reference cycle
         stop.set()
         room.release()
         if thread is not threading.current_thread():  # the garbage collector may run in any thread
