@@ -1,0 +1,311 @@
+"""Every operation of core: values, gradients, types, memory, and fast kernels against plain ones.
+
+Each test runs over all cases of `operation_cases.py`. They compare with NumPy expressions written
+for the purpose and with finite differences of these; `test_operations_oracle.py` compares the same
+cases with PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from operation_cases import CASES
+from operation_helper import (
+    Case,
+    as_tensors,
+    gradients,
+    is_differentiable,
+    is_float,
+    pass_back,
+    slope_along,
+    weights_for,
+)
+
+from tinytorch.core import ops
+from tinytorch.core.autograd import gradcheck
+from tinytorch.core.context import listening, no_grad, use
+from tinytorch.core.errors import GradientError
+from tinytorch.core.primitive import KERNELS, RULES, primitives
+from tinytorch.core.tensor import Tensor
+
+DIFFERENTIABLE = [case for case in CASES if is_differentiable(case)]
+SMOOTH = [case for case in DIFFERENTIABLE if not case.row.kink]
+WITH_KERNELS = [case for case in CASES if KERNELS.get(case.name)]
+# operands of two types meet in these, and NumPy computes in float64; the record converts
+MIXING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "matmul", "contract",
+          "concat", "mse_loss", "binary_cross_entropy", "cast"}  # fmt: skip
+PUBLIC = {*ops.__all__} - {name for name in ops.__all__ if name in vars(ops.creation)}
+
+
+def every(cases: list[Case]) -> Any:
+    return pytest.mark.parametrize("case", cases, ids=str)
+
+
+# The table is complete
+def test_every_primitive_has_a_case() -> None:
+    missing = sorted(primitives().keys() - {case.name for case in CASES})
+    assert not missing, f"no case in operation_cases.py for {', '.join(missing)}"
+
+
+def test_every_public_operation_has_a_case() -> None:
+    known = {case.name for case in CASES} | {"allclose", "concatenate", "astype", "einsum"}
+    missing = sorted(PUBLIC - known)
+    assert not missing, f"no case in operation_cases.py for {', '.join(missing)}"
+
+
+def test_every_primitive_has_a_gradient_rule_or_says_that_it_needs_none() -> None:
+    missing = sorted(n for n, p in primitives().items() if p.differentiable and n not in RULES)
+    assert not missing, f"no gradient rule for {', '.join(missing)}"
+
+
+def test_no_rule_is_attached_to_a_name_that_no_primitive_has() -> None:
+    assert sorted(RULES.keys() - primitives().keys()) == []
+
+
+@every(CASES)
+def test_a_case_calls_the_primitive_it_is_named_after(case: Case) -> None:
+    heard = []
+    with listening(lambda event: heard.append(event.record.primitive.name)):
+        case.outputs(as_tensors(case.arrays()))
+    assert case.name in heard or case.name not in primitives()
+
+
+# Values
+@every(CASES)
+def test_values_are_those_of_numpy(case: Case) -> None:
+    outputs = case.outputs(as_tensors(case.arrays()))
+    expected = case.expected(case.arrays(np.float64))
+    assert len(outputs) == len(expected)
+    for out, wanted in zip(outputs, expected, strict=True):
+        assert out.shape == np.shape(wanted)
+        exact = out.dtype.kind != "f"
+        rtol, atol = (0, 0) if exact else (1e-3, 1e-3) if out.dtype.itemsize == 2 else (2e-5, 2e-6)
+        np.testing.assert_allclose(out.data, wanted, rtol=rtol, atol=atol)
+
+
+@every(CASES)
+def test_float64_comes_out_only_where_it_went_in(case: Case) -> None:
+    arrays = case.arrays()
+    outputs, expected = case.outputs(as_tensors(arrays)), case.expected(arrays)
+    wide = any(is_float(x) and x.dtype == np.float64 for x in arrays)
+    for out, wanted in zip(outputs, expected, strict=True):
+        if "dtype" in case.row.params:
+            assert out.dtype == case.row.params["dtype"]
+        elif np.asarray(wanted).dtype.kind == "f":
+            assert out.dtype == (np.float64 if wide else np.float32)
+        else:
+            assert out.dtype == np.asarray(wanted).dtype
+
+
+@every(CASES)
+def test_operands_stay_as_they_were(case: Case) -> None:
+    arrays, fresh = case.arrays(), case.arrays()
+    case.outputs(as_tensors(arrays))
+    for x, same in zip(arrays, fresh, strict=True):
+        np.testing.assert_array_equal(x, same)
+
+
+@every(CASES)
+def test_only_differentiable_outputs_require_a_gradient(case: Case) -> None:
+    for out in case.outputs(as_tensors(case.arrays())):
+        known = primitives().get(case.name)
+        if known is not None and any(is_float(x) for x in case.arrays()):
+            assert out.requires_grad == known.differentiable
+        assert not (out.requires_grad and out.dtype.kind != "f")
+
+
+# Gradients
+@every(SMOOTH)
+def test_gradients_are_slopes_of_the_numpy_expression(case: Case) -> None:
+    arrays = case.arrays(np.float64)
+    found = gradients(case, arrays)
+    rng = np.random.default_rng(2)
+    for position, x in enumerate(arrays):
+        if not is_float(x):
+            continue
+        direction = np.asarray(rng.standard_normal(x.shape))
+        numeric = slope_along(case, arrays, position, direction)
+        analytic = 0.0 if found[position] is None else float((found[position] * direction).sum())
+        assert analytic == pytest.approx(numeric, rel=1e-5, abs=1e-6), f"operand {position}"
+
+
+@every([case for case in SMOOTH if not case.row.large])
+def test_gradients_pass_gradcheck(case: Case) -> None:
+    def one_output(*operands: Any) -> Tensor:
+        outputs = [out for out in case.outputs(list(operands)) if out.dtype.kind == "f"]
+        return outputs[0] if len(outputs) == 1 else ops.concatenate([o.flatten() for o in outputs])
+
+    with case.quiet():
+        assert gradcheck(one_output, *as_tensors(case.arrays(np.float64)))
+
+
+def test_gradcheck_refuses_a_wrong_rule() -> None:
+    right = RULES["exp"]
+    RULES["exp"] = lambda g, call: 1.001 * right(g, call)
+    try:
+        with pytest.raises(GradientError, match=r"exp: .* operand 0 .* index \(0,\) is .*; finite"):
+            gradcheck(ops.exp, Tensor([1.0, 2.0]))
+    finally:
+        RULES["exp"] = right
+    assert gradcheck(ops.exp, Tensor([1.0, 2.0]))
+
+
+@every(DIFFERENTIABLE)
+def test_gradients_belong_to_their_leaf_alone(case: Case) -> None:
+    arrays = case.arrays()
+    found = gradients(case, arrays)
+    for x, grad in zip(arrays, found, strict=True):
+        if grad is None:
+            continue
+        assert type(grad) is np.ndarray
+        assert grad.dtype == x.dtype
+        assert grad.shape == x.shape
+        assert grad.flags.c_contiguous
+        assert grad.flags.writeable
+        assert not any(np.shares_memory(grad, y) for y in arrays if isinstance(y, np.ndarray))
+        others = [y for y in found if y is not None and y is not grad]
+        assert not any(np.shares_memory(grad, y) for y in others)
+
+
+@pytest.mark.parametrize("kernels", ["plain", "fast"])
+@every(DIFFERENTIABLE)
+def test_a_rule_answers_in_the_operands_type_and_memory_of_its_own(
+    case: Case, kernels: str
+) -> None:
+    """`record.gradients` converts in silence, which costs time; what shares memory may change."""
+    with use(kernels):
+        records = records_of(case)
+    for record, g in records:
+        own = record.kernel.backward if record.kernel else None
+        with case.quiet():
+            record.gradients(g)  # which tells the record what is needed
+            answer = (own or RULES[record.primitive.name])(g, record)
+        given = answer if isinstance(answer, tuple) else (answer,)
+        outs = record.out if isinstance(record.out, tuple) else (record.out,)
+        kinds = {x.dtype for x in (*record.arrays, *outs) if isinstance(x, np.ndarray)}
+        mixed = len(kinds - {np.dtype(bool)}) > 1 and record.primitive.name in MIXING
+        for dx, x in zip(given, record.arrays, strict=True):
+            if dx is None or not is_float(x):
+                continue
+            assert mixed or np.asarray(dx).dtype == x.dtype
+            for other in (*record.arrays, *outs, record.saved):
+                assert not (isinstance(other, np.ndarray) and np.shares_memory(dx, other))
+
+
+def records_of(case: Case) -> list[tuple[Any, Any]]:
+    """Return the records that lead to the case's outputs, the last of each, with a gradient."""
+    outputs = case.outputs(as_tensors(case.arrays()))
+    found = []
+    for out in outputs:
+        if out.node is not None and not any(record is out.node for record, _ in found):
+            whole = out.node.out
+            several = isinstance(whole, tuple)
+            g = weights_for(whole if several else (whole,))
+            found.append((out.node, tuple(g) if several else g[0]))
+    return found
+
+
+@every([case for case in DIFFERENTIABLE if sum(map(is_float, case.arrays())) > 1])
+def test_operands_that_need_no_gradient_change_nothing_for_the_others(case: Case) -> None:
+    arrays = case.arrays()
+    complete = gradients(case, arrays)
+    for position, x in enumerate(arrays):
+        if not is_float(x):
+            continue
+        operands = as_tensors(arrays)
+        for other, tensor in enumerate(operands):
+            if isinstance(tensor, Tensor) and other != position:
+                tensor.requires_grad = False
+        outputs = case.outputs(operands)
+        with case.quiet():
+            outputs[0].backward(weights_for(outputs)[0])
+        np.testing.assert_allclose(operands[position].grad, complete[position], rtol=1e-6)
+        assert all(
+            tensor.grad is None
+            for other, tensor in enumerate(operands)
+            if isinstance(tensor, Tensor) and other != position
+        )
+
+
+# Fast kernels against plain definitions
+def turned_about(g: Any) -> Any:
+    """The same gradient, with its elements in another order in memory."""
+    return np.swapaxes(np.swapaxes(g, 0, -1).copy(), 0, -1) if g.ndim else g
+
+
+def all_alike(g: Any) -> Any:
+    """A gradient as `sum` hands it on: one number in memory, for all elements."""
+    return np.broadcast_to(np.asarray(0.5, g.dtype), g.shape)
+
+
+def agree(got: Any, wanted: Any) -> None:
+    """Assert that two outputs or gradients are the same in value, type and shape."""
+    assert (got is None) == (wanted is None)
+    if got is not None:
+        assert got.dtype == wanted.dtype
+        assert got.shape == wanted.shape
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-6)
+
+
+@every(WITH_KERNELS)
+def test_a_fast_kernel_gives_what_the_plain_definition_gives(case: Case) -> None:
+    arrays = case.arrays()
+    for name in KERNELS[case.name]:
+        with use("plain"):
+            plain = [out.data for out in case.outputs(as_tensors(arrays))]
+        with use(name):
+            fast = [out.data for out in case.outputs(as_tensors(arrays))]
+            with no_grad():
+                forward_only = [out.data for out in case.outputs(as_tensors(arrays))]
+        for wanted, got, without_saving in zip(plain, fast, forward_only, strict=True):
+            agree(got, wanted)
+            agree(without_saving, wanted)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, turned_about, all_alike])
+@every([case for case in WITH_KERNELS if case in DIFFERENTIABLE])
+def test_a_fast_kernel_gives_the_gradients_of_the_plain_rule(case: Case, layout: Any) -> None:
+    arrays = case.arrays()
+    for name in KERNELS[case.name]:
+        with use("plain"):
+            plain = gradients(case, arrays, layout)
+        with use(name):
+            fast = gradients(case, arrays, layout)
+        for wanted, got in zip(plain, fast, strict=True):
+            agree(got, wanted)
+
+
+@every([case for case in WITH_KERNELS if case in DIFFERENTIABLE])
+def test_a_fast_kernel_leaves_its_earlier_answers_alone(case: Case) -> None:
+    """Kernels compute in buffers that they use again; no buffer may get out."""
+    arrays = case.arrays()
+    operands = as_tensors(arrays)
+    outputs = case.outputs(operands)
+    before = [out.data.copy() for out in outputs]
+    gradients(case, [x[::-1].copy() if is_float(x) and x.ndim else x for x in arrays])
+    for out, same in zip(outputs, before, strict=True):
+        np.testing.assert_array_equal(out.data, same)
+    with case.quiet():
+        pass_back(outputs, weights_for(outputs))
+    for x, wanted in zip(operands, gradients(case, arrays), strict=True):
+        if wanted is not None:
+            np.testing.assert_array_equal(x.grad, wanted)
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS.keys() & primitives().keys()))
+def test_a_kernel_really_runs_in_some_case(name: str) -> None:
+    for kind in KERNELS[name]:
+        ran = []
+        with use(kind), listening(lambda event, ran=ran: ran.append(event.record.kernel)):  # type: ignore[misc]
+            for case in CASES:
+                if case.name == name:
+                    case.outputs(as_tensors(case.arrays()))
+        assert any(ran), f"no case of {name} is one that its {kind} kernel supports"
+
+
+@every([case for case in SMOOTH if KERNELS.get(case.name)])
+def test_plain_gradients_are_slopes_of_the_numpy_expression(case: Case) -> None:
+    with use("plain"):
+        test_gradients_are_slopes_of_the_numpy_expression(case)
