@@ -78,11 +78,12 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Any, indices: Sequence[int] | Array) -> None:
         self.dataset = dataset
-        self.indices = np.asarray(indices, dtype=np.intp)
         n = len(dataset)
-        outside = self.indices[(self.indices < -n) | (self.indices >= n)]
+        given = np.asarray(indices, dtype=np.intp)
+        outside = given[(given < -n) | (given >= n)]
         if outside.size:
             raise IndexError(f"Subset: index {outside[0]} is outside a data set of {n} examples")
+        self.indices = np.where(given < 0, given + n, given)  # -1 is the last example
 
     def __len__(self) -> int:
         return len(self.indices)

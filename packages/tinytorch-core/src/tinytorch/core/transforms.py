@@ -1,9 +1,9 @@
 """Transforms: changes made to a batch of images as it is loaded (module 05).
 
 A transform is any `transform(images, rng)` on an array (B, C, H, W). It is given to the loader, not
-to the data set, for two reasons: a whole batch is changed by a few NumPy calls, and the loader hands
-it a generator of its own for each batch, so that the same seed gives the same images with and
-without `prefetch`. Left out: labels, and whatever depends on a single image's content.
+the data set, for two reasons: a whole batch is changed by a few NumPy calls, and the loader has a
+generator of its own for each batch, so that the same seed gives the same images with and without
+`prefetch`. Left out: labels, and whatever depends on what is in a single image.
 
     DataLoader(train, 128, shuffle=True, transform=Compose(RandomCrop(4), RandomHorizontalFlip()))
 """
