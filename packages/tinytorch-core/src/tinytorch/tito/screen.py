@@ -20,12 +20,14 @@ import click
 from tinytorch.tito.plain import make_encodable
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from tinytorch.datasets.progress import Progress as Download
 
 Cell = str | tuple[str, str]  # text, or text and style
 WIDEST = 88  # columns; longer lines of prose are hard to read
+MIN_LAST = 24  # columns; a narrower last column is not worth breaking
 
 STYLES: dict[str, dict[str, Any]] = {
     "": {},
@@ -50,7 +52,12 @@ class Screen:
         self.is_terminal = sys.stdout.isatty()
         able = self.is_terminal and os.environ.get("TERM") != "dumb"
         self._colours = able and not os.environ.get("NO_COLOR")
+        if self._colours and sys.platform == "win32":
+            from colorama import just_fix_windows_console  # comes with click there
+
+            just_fix_windows_console()
         self._bars = able and not quiet
+        self._console: Console | None = None  # of the bar that is being drawn
         # the last column stays free: some terminals break the line after a character there
         self._columns = shutil.get_terminal_size().columns - 1 if self.is_terminal else 10_000
         self.width = max(20, min(self._columns, WIDEST))
@@ -61,38 +68,47 @@ class Screen:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write a line as it is: a command to copy, a path, a row of a plot."""
-        if not self.quiet:
-            click.echo(self.styled(text, style), color=self._colours)
+        if self.quiet:
+            return
+        if self._console is None:
+            print(self.styled(text, style))  # click.echo would write UTF-8 to an ASCII output
+        else:  # above the bar
+            from rich.text import Text
+
+            self._console.print(Text.from_ansi(self.styled(text, style)), soft_wrap=True)
 
     def notice(self, text: str) -> None:
         """Write a paragraph that nobody may miss: quiet or not, it is said."""
         wrapped = self.wrapped(text, 0)
         if self.quiet:
-            click.echo(wrapped, err=True)
+            print(wrapped, file=sys.stderr)
         else:
             self.line(wrapped, "notice")
 
     def table(
         self, headers: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int] = ()
     ) -> None:
-        """Write rows in columns, or, where they do not fit, each row as a block.
+        """Write rows in columns; where they do not fit, break the last column, or write blocks.
 
         right  the columns (0, 1, ...) of numbers, which are aligned at their ends
         """
         cells = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
         grid = [[(header, "bold") for header in headers], *cells]
         widths = [max(len(row[column][0]) for row in grid) for column in range(len(headers))]
-        if sum(widths) + 2 * len(widths) - 2 > self._columns:
+        before = sum(widths[:-1]) + 2 * len(widths[:-1])
+        room = self._columns - before
+        if widths[-1] > room and room < MIN_LAST:
             self._blocks(headers, cells)
             return
-        for row in grid:
+        for *row, (last, style) in grid:
             padded = [
-                (text.rjust(width) if column in right else text.ljust(width), style)
-                for column, ((text, style), width) in enumerate(zip(row, widths, strict=True))
+                self.styled(text.rjust(width) if column in right else text.ljust(width), how)
+                for column, ((text, how), width) in enumerate(zip(row, widths, strict=False))
             ]
-            last, style = padded.pop()
-            padded.append((last.rstrip(), style))
-            self.line("  ".join(self.styled(text, style) for text, style in padded).rstrip())
+            first, *rest = textwrap.wrap(last, room) or [""]
+            self.line("  ".join([*padded, self.styled(first, style)]).rstrip())
+            for line in rest:
+                self.line(" " * before + self.styled(line, style))
 
     def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
         """Write names and what they stand for, the latter in one column where that fits."""
@@ -140,27 +156,33 @@ class Screen:
         """The text in a style, where there are colours."""
         return click.style(text, **STYLES[style]) if style and self._colours and text else text
 
-    def wrapped(self, text: str, indent: int = 0) -> str:
-        """The text broken at spaces to fit, every line indented."""
+    def wrapped(self, text: str, indent: int = 0, hang: int = 0) -> str:
+        """The text broken at spaces to fit, each line indented, those that follow a little more."""
         room = textwrap.TextWrapper(
             self.width,
             initial_indent=" " * indent,
-            subsequent_indent=" " * indent,
+            subsequent_indent=" " * (indent + hang),
             break_long_words=False,  # paths and commands stay whole
             break_on_hyphens=False,
         )
         return "\n".join(room.fill(line) for line in text.splitlines())
 
-    def _bar(self, *columns: Any) -> Progress:
+    @contextmanager
+    def _bar(self, *columns: Any) -> Iterator[Progress]:
         from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(color_system="auto" if self._colours else None)
-        return Progress(*columns, console=console, transient=True, expand=True)
+        self._console = Console(color_system="auto" if self._colours else None)
+        try:
+            with Progress(*columns, console=self._console, transient=True, expand=True) as bar:
+                yield bar
+        finally:
+            self._console = None
 
     def _blocks(self, headers: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]]) -> None:
         for (first, style), *others in rows:
             self.line(first, style or "bold")
             for header, (text, how) in zip(headers[1:], others, strict=True):
                 if text:
-                    self.say(f"{header}: {text}" if header else text, how, indent=2)
+                    named = f"{header}: {text}" if header else text
+                    self.line(self.wrapped(named, indent=2, hang=2), how)

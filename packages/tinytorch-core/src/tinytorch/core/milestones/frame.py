@@ -96,7 +96,7 @@ class Stage:
         """Record a series and draw it."""
         self.result.curves[name] = thinned(values)
         self.screen.line()
-        self.screen.line(f"{name}{' (logarithmic)' if log else ''}", "bold")
+        self.screen.say(f"{name}{' (logarithmic)' if log else ''}", "bold")
         self.picture(plots.curve(values, min(self.screen.width, 72), log=log))
 
     def picture(self, rows: Sequence[str]) -> None:
@@ -210,8 +210,7 @@ def _report(result: Result, screen: Screen) -> None:
     """The table of gates and goals, the time, and the last word."""
     rows = [
         (
-            "goal" if gate.goal else "gate",
-            gate.what,
+            f"{'goal: ' if gate.goal else ''}{gate.what}",
             gate.written(gate.value),
             gate.wanted,
             (gate.verdict, "good" if gate.passed else ("notice" if gate.goal else "bad")),
@@ -219,7 +218,7 @@ def _report(result: Result, screen: Screen) -> None:
         for gate in result.gates
     ]
     screen.line()
-    screen.table(("", "what", "measured", "wanted", ""), rows, right=(2, 3))
+    screen.table(("gate", "measured", "wanted", ""), rows, right=(1, 2))
     screen.line()
     for gate in result.gates:
         if not gate.goal and not gate.passed:

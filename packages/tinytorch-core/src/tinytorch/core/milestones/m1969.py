@@ -87,8 +87,7 @@ def try_all(stage: Stage, recipe: Recipe, hidden: int) -> tuple[int, list[int], 
     """From each seed: how many solve it, the steps they took, and the losses of the first."""
     steps: list[int] = []
     first: list[float] = []
-    name = f"{hidden} hidden units" if hidden else "no hidden layer"
-    with stage.progress(name, recipe.seeds) as step:
+    with stage.progress(title(hidden), recipe.seeds) as step:
         for seed in range(stage.result.seed, stage.result.seed + recipe.seeds):
             model = network(hidden, np.random.default_rng(seed))
             losses = learn(model, recipe.steps, recipe.optimizer.lr)
@@ -97,6 +96,11 @@ def try_all(stage: Stage, recipe: Recipe, hidden: int) -> tuple[int, list[int], 
                 steps.append(len(losses))
             step(f"{len(steps)} solved")
     return len(steps), steps, first
+
+
+def title(hidden: int) -> str:
+    """What a table calls this network."""
+    return f"{hidden} hidden units" if hidden else "no hidden layer"
 
 
 def describe(counts: Sequence[int]) -> str:
@@ -110,10 +114,10 @@ def run(stage: Stage, recipe: Recipe) -> None:
     stage.data("XOR", "built in", points=len(POINTS))
     tried = {hidden: try_all(stage, recipe, hidden) for hidden in (0, recipe.few, recipe.hidden)}
     rows = [
-        (str(hidden or "none"), f"{count} of {recipe.seeds}", describe(steps))
+        (title(hidden), f"{count} of {recipe.seeds}", describe(steps))
         for hidden, (count, steps, _) in tried.items()
     ]
-    stage.table(("hidden units", "starts that solve it", "after steps"), rows, right=(0, 1))
+    stage.table(("network", "starts that solve it", "after steps"), rows, right=(1,))
     stage.number("solved by hidden units", {str(hidden): tried[hidden][0] for hidden in tried})
     stage.curve(
         f"loss, {recipe.hidden} hidden units, first start", tried[recipe.hidden][2], log=True

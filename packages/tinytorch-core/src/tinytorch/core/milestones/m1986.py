@@ -93,5 +93,5 @@ def run(stage: Stage, recipe: Recipe) -> None:
     stage.number("test accuracy by epoch", history.column("validation_accuracy"))
     stage.curve("training loss", shown.losses, log=True)
     gate, goal = MNIST_BOUNDS if data.real else DRAWN_BOUNDS
-    stage.gate(f"{data.name}: test accuracy", accuracy, at_least=gate, percent=True)
-    stage.goal(f"{data.name}: test accuracy", accuracy, at_least=goal, percent=True)
+    stage.gate(f"test accuracy on {data.name}", accuracy, at_least=gate, percent=True)
+    stage.goal(f"test accuracy on {data.name}", accuracy, at_least=goal, percent=True)

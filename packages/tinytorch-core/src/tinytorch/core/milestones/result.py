@@ -6,6 +6,7 @@ Left out: how it is shown (`frame.py`) and drawn (`plots.py`).
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -90,7 +91,8 @@ class Result:
             entry["passed"] = gate.passed
         for kind, is_goal in (("gates", False), ("goals", True)):
             content[kind] = [entry for entry in gates if entry["goal"] is is_goal]
-        return {"passed": self.passed, **content}
+        record: dict[str, Any] = _finite({"passed": self.passed, **content})
+        return record
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the record to `result.json` in `folder`, which is made, and return its path."""
@@ -111,6 +113,15 @@ def write_atomically(path: Path, content: bytes) -> Path:
         Path(scratch).unlink(missing_ok=True)
         raise
     return path
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what JSON has no word for: infinity, and no number."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def thinned(values: Sequence[float], most: int = 200) -> list[float]:
