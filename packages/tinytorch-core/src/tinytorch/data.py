@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tinytorch._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from tinytorch.core import transforms as transforms
     from tinytorch.core.dataloader import Batch as Batch
     from tinytorch.core.dataloader import DataLoader as DataLoader
     from tinytorch.core.dataloader import Dataset as Dataset
@@ -37,4 +38,5 @@ __getattr__, __dir__ = lazy_exports(
             "RandomHorizontalFlip",
         ),
     },
+    modules=("tinytorch.core.transforms",),
 )
