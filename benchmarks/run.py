@@ -86,7 +86,9 @@ def row(result: dict[str, object]) -> str:
     low, high = result["quartiles"]  # type: ignore[misc]
     goal = result["goal"]
     met = "" if goal is None else f"{goal:.2f}"
-    memory = " / ".join(f"{result[k] / 2**20:.0f}" for k in ("tinytorch_peak_bytes", "torch_peak_bytes"))  # type: ignore[operator]
+    memory = " / ".join(
+        f"{result[k] / 2**20:.0f}" for k in ("tinytorch_peak_bytes", "torch_peak_bytes")
+    )  # type: ignore[operator]
     times = " / ".join(f"{result[k] * 1e6:.4g}" for k in ("tinytorch_seconds", "torch_seconds"))  # type: ignore[operator]
     return (
         f"| {result['case']} ({result['what']}) | {result['threads']} | **{result['ratio']:.2f}** "

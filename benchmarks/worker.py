@@ -2,8 +2,8 @@
 
     python worker.py tinytorch "mlp step, batch 64" 1
 
-Prints the peak memory in bytes that one step needed, then, for each line with a number of steps,
-the seconds of CPU time and of wall time that they took. Left out: deciding who runs when (`run.py`).
+Prints the peak memory in bytes that a step needed, then, for each line with a number of steps, the
+seconds of CPU time and of wall time that they took. Left out: deciding who runs when (`run.py`).
 """
 
 import resource

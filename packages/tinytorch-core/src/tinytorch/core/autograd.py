@@ -43,7 +43,7 @@ def mul_gradient(g: Array, call: Record) -> Any:
 
 @gradient("div")
 def div_gradient(g: Array, call: Record) -> Any:
-    x, y = call.arrays
+    _, y = call.arrays
     needs_x, needs_y = call.needs
     return g / y if needs_x else None, -g * call.out / y if needs_y else None
 
@@ -176,7 +176,7 @@ def log_softmax_gradient(g: Array, call: Record) -> Any:
 # Layers and losses
 @gradient("linear")
 def linear_gradient(g: Array, call: Record) -> Any:
-    x, weight, bias = call.arrays
+    x, weight, _ = call.arrays
     needs_x, needs_weight, needs_bias = call.needs
     rows = x.reshape(-1, x.shape[-1])  # (..., in) -> (rows, in)
     g_rows = g.reshape(-1, g.shape[-1])  # (..., out) -> (rows, out)

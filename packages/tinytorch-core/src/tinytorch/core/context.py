@@ -29,7 +29,7 @@ class Context:
     scope: tuple[object, ...] = ()  # the modules being called, outermost first; kept for listeners
 
 
-_context: ContextVar[Context] = ContextVar("tinytorch", default=Context())
+_context: ContextVar[Context] = ContextVar("tinytorch", default=Context())  # noqa: B039  (it is immutable)
 current = _context.get
 
 
@@ -63,7 +63,7 @@ def scope(layer: object) -> Any:
     return using(scope=(*current().scope, layer))
 
 
-class use:
+class use:  # noqa: N801  (reads as a verb)
     """Choose the set of kernels: "plain" (none) or "fast".
 
     It acts at once, and used in `with` it puts the former set back:

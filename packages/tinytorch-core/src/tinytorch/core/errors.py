@@ -14,7 +14,7 @@ class GradientError(RuntimeError):
 
 
 def broadcast_error(name: str, shapes: Sequence[Shape]) -> ShapeError:
-    """Explain why `shapes` do not broadcast: the first axis, from the right, that stands in the way."""
+    """Explain why `shapes` do not broadcast: the first axis, from the right, that differs."""
     listed = " and ".join(str(shape) for shape in shapes)
     for axis in range(1, 1 + max((len(shape) for shape in shapes), default=0)):
         sizes = [shape[-axis] for shape in shapes if len(shape) >= axis]

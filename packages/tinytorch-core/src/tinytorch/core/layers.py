@@ -206,9 +206,7 @@ def kaiming_uniform(
     return uniform(shape, math.sqrt(6 / fan_in), rng)
 
 
-def xavier_uniform(
-    shape: tuple[int, int], rng: np.random.Generator | None = None
-) -> Tensor:
+def xavier_uniform(shape: tuple[int, int], rng: np.random.Generator | None = None) -> Tensor:
     """A parameter (in, out) that keeps the variance forward and backward, for tanh and sigmoid.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural

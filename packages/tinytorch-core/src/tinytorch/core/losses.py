@@ -16,7 +16,7 @@ from tinytorch.core.tensor import Tensor
 def reduce(losses: Array, reduction: str) -> Array:
     """Combine the losses of many examples into one: their mean or sum, or leave them ("none")."""
     if reduction == "mean":
-        return np.mean(losses)
+        return np.asarray(np.mean(losses))
     if reduction == "sum":
         return np.sum(losses)
     if reduction == "none":

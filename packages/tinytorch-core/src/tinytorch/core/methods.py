@@ -24,7 +24,7 @@ def flat(sizes: tuple[Any, ...]) -> tuple[int, ...]:
 
 @functools.cache
 def late(module: str) -> Any:
-    """Import a module of core when it is first needed: it needs the tensor, which needs this file."""
+    """Import a module of core when it is first needed: it, too, needs the tensor."""
     return importlib.import_module(f"tinytorch.core.{module}")
 
 

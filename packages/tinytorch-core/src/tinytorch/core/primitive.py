@@ -6,8 +6,9 @@ wanted, leaves a `Record` on it. Whoever wants to know what a program does (grad
 an exporter) reads these records or listens to them; whoever wants an operation to be faster
 attaches a kernel here. Nothing is ever patched from outside.
 
-Left out: what is in force during a call (`context.py`), the operations (`tensor.py`, `ops/`), their
-gradient rules (`autograd.py`), and the fast kernels (`kernels/`). This file is given, and read in lesson 01.
+Left out: what is in force during a call (`context.py`), the operations (`tensor.py`, `ops/`),
+their gradient rules (`autograd.py`), and the fast kernels (`kernels/`). This file is given, and
+read in lesson 01.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Record:
     needs: list[bool]
 
     def gradients(self, g: Any) -> list[tuple[Tensor, Any]]:
-        """Return each operand that wants a gradient, with its gradient, given that of the output.
+        """Return each operand that wants a gradient, with it, given that of the output.
 
         `g` is an array like the output, or a tuple of them where there were several. A gradient
         has the operand's dtype, but may have the shape that the operand was broadcast to.
@@ -95,7 +96,7 @@ class Record:
         if versions != self.versions:
             shapes = [x.shape for x in self.operands if type(x) is _Tensor]
             raise GradientError(
-                f"{name}: an operand (shapes {shapes}) was changed in place after the forward pass, "
+                f"{name}: an operand (shapes {shapes}) was changed in place after the forward, "
                 "so its gradient would be wrong. Write x = x + ... instead of x.data += ..., "
                 "or change it before the forward pass or after backward()."
             )
@@ -344,9 +345,8 @@ def _tidy(out: Any, arrays: list[Any]) -> Any:
     if type(out) in (tuple, list):
         return tuple(_tidy(o, arrays) for o in out)
     out = np.asarray(out)
-    if out.dtype == _FLOAT64 and not any(getattr(a, "dtype", None) == _FLOAT64 for a in arrays):
-        return out.astype(np.float32)
-    return out
+    wide = any(isinstance(a, np.ndarray) and a.dtype == _FLOAT64 for a in arrays)
+    return out if wide or out.dtype != _FLOAT64 else out.astype(np.float32)
 
 
 def wrap(out: Any, node: Record | None, place: int | None = None) -> Any:

@@ -254,12 +254,12 @@ class Tensor(Methods):
         return transpose(self, axis0=axis0, axis1=axis1)
 
     @property
-    def mT(self) -> Tensor:
+    def mT(self) -> Tensor:  # noqa: N802
         """The last two axes swapped."""
         return transpose(self)
 
     @property
-    def T(self) -> Tensor:
+    def T(self) -> Tensor:  # noqa: N802
         """The transposed matrix (two axes only; `mT` swaps the last two of any tensor)."""
         if self.ndim != 2:
             raise ShapeError(f"T is for matrices; for shape {self.shape} use mT or permute(...)")

@@ -36,7 +36,9 @@ def elements(*arrays: Array) -> Iterator[list[Array]]:
     copied if their order differs.
     """
     first = arrays[0]
-    flat = [a.ravel("K") if a.strides == first.strides else _like(a, first).ravel("K") for a in arrays]
+    flat = [
+        a.ravel("K") if a.strides == first.strides else _like(a, first).ravel("K") for a in arrays
+    ]
     for start in range(0, first.size, BLOCK):
         yield [a[start : start + BLOCK] for a in flat]
 

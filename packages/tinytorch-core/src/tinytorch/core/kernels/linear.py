@@ -6,8 +6,6 @@ the plain definition: two calls, nothing to gain.
 
 from typing import Any
 
-import numpy as np
-
 from tinytorch.core.kernels.blocks import FLOAT32, ones
 from tinytorch.core.primitive import Array, Record, kernel
 

@@ -30,7 +30,7 @@ def row_blocks(*matrices: Array) -> Iterator[list[Array]]:
 
 
 def exponentials(x: Array, out: Array) -> Array | int:
-    """Write exp(x - shift) into `out`; return the shift, a column (rows, 1), or 0 where none is needed."""
+    """Write exp(x - shift) into `out`; return the shift: 0, or a column (rows, 1)."""
     if -SAFE < x.min() and x.max() < SAFE:  # false where there is a nan
         np.exp(x, out=out)
         return 0

@@ -1,0 +1,109 @@
+"""Fast kernels where they differ from plain definitions: layouts, blocks, edges of float32.
+
+That each equals its plain definition on the cases of all operations is in test_operations.py;
+here are the arrays large enough for the block loops.
+"""
+
+import numpy as np
+import pytest
+
+from tinytorch.core import activations
+from tinytorch.core.context import use
+from tinytorch.core.kernels.blocks import BLOCK, elements, ones, rows
+from tinytorch.core.losses import cross_entropy
+from tinytorch.core.tensor import Tensor
+
+FUNCTIONS = ["relu", "sigmoid", "gelu", "softmax", "log_softmax"]
+SHAPES = [(BLOCK + 1,), (3, BLOCK), (700, 50), (2, 30, 17, 33), (BLOCK * 2 + 7, 1)]
+
+
+def run(function, data, g, kernels, transposed=False):
+    x = Tensor(data, requires_grad=True)
+    with use(kernels):
+        seen = x.transpose(0, -1) if transposed and x.ndim > 1 else x
+        out = function(seen)
+        out.backward(g.swapaxes(0, -1) if transposed and x.ndim > 1 else g)
+    return out, x.grad
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_and_gradients_equal_the_plain_definition(name, shape, transposed):
+    rng = np.random.default_rng(0)
+    data, g = (rng.standard_normal(shape, dtype=np.float32) * 3 for _ in range(2))
+    function = getattr(activations, name)
+    fast, fast_grad = run(function, data, g, "fast", transposed)
+    plain, plain_grad = run(function, data, g, "plain", transposed)
+    np.testing.assert_allclose(fast.data, plain.data, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(fast_grad, plain_grad, rtol=2e-5, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_kernel_really_runs_on_large_arrays(name):
+    x = Tensor(np.ones((4, BLOCK), np.float32), requires_grad=True)
+    assert getattr(activations, name)(x).node.kernel is not None
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_edges_of_float32_survive(name):
+    data = np.zeros((2, BLOCK), np.float32)
+    data[0, :6] = [1e4, -1e4, 88, -88, 103, -103]
+    data[1, 0] = np.nan
+    function = getattr(activations, name)
+    fast, _ = run(function, data, np.ones_like(data), "fast")
+    plain, _ = run(function, data, np.ones_like(data), "plain")
+    np.testing.assert_allclose(fast.data[0], plain.data[0], rtol=1e-5, atol=1e-6)
+    assert np.isnan(fast.data[1, 0])
+
+
+@pytest.mark.parametrize("scale", [1, 50, 59.9, 60.1, 1000])
+def test_softmax_is_right_on_both_sides_of_the_limit_below_which_it_does_not_shift(scale):
+    rng = np.random.default_rng(0)
+    data = rng.uniform(-scale, scale, (40, 1000)).astype(np.float32)
+    wide = data.astype(np.float64)
+    e = np.exp(wide - wide.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    got = activations.softmax(Tensor(data)).data
+    np.testing.assert_allclose(got, p, rtol=1e-4, atol=1e-8)
+    log_got = activations.log_softmax(Tensor(data)).data
+    log_p = wide - wide.max(axis=1, keepdims=True) - np.log(e.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(log_got, log_p, rtol=1e-5, atol=1e-4)
+
+
+def test_a_channels_last_array_keeps_its_layout_through_elementwise_kernels():
+    data = np.ones((4, 30, 40, 16), np.float32).transpose(0, 3, 1, 2)
+    x = Tensor([0.0])
+    x.data = data
+    x._data = data  # as a convolution hands it on
+    for name in ("relu", "sigmoid", "gelu"):
+        assert getattr(activations, name)(x).data.strides == data.strides
+
+
+def test_what_a_kernel_saved_is_not_changed_by_its_backward():
+    logits = Tensor(np.random.default_rng(0).standard_normal((6, 4)), requires_grad=True)
+    loss = cross_entropy(logits, np.array([0, 1, 2, 3, 0, 1]))
+    loss.backward(retain_graph=True)
+    once = logits.grad.copy()
+    loss.backward()
+    np.testing.assert_allclose(logits.grad, 2 * once, rtol=1e-6)
+
+
+def test_blocks_cover_every_element_once_in_step():
+    a = np.arange(3 * BLOCK + 5, dtype=np.float32)
+    b = a * 2
+    seen = [part.copy() for part, double in elements(a, b) if (double == 2 * part).all()]
+    np.testing.assert_array_equal(np.concatenate(seen), a)
+
+
+def test_blocks_of_arrays_in_different_orders_line_up():
+    a = np.arange(6 * BLOCK, dtype=np.float32).reshape(6, BLOCK)
+    b = np.asfortranarray(a)
+    assert all((x == y).all() for x, y in elements(a, b))
+    assert all((x == y).all() for x, y in elements(b, a))
+
+
+def test_rows_and_ones_are_what_they_say():
+    assert rows(np.zeros((2, 3, 4))).shape == (6, 4)
+    assert ones(5).tolist() == [1] * 5
+    assert ones(3).tolist() == [1] * 3

@@ -1,0 +1,119 @@
+"""Module 04: losses at their edges. Values and gradients are in test_operations.py."""
+
+import numpy as np
+import pytest
+
+from tinytorch.core.activations import log_softmax, sigmoid
+from tinytorch.core.context import use
+from tinytorch.core.errors import ShapeError
+from tinytorch.core.losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    MSELoss,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+)
+from tinytorch.core.tensor import Tensor
+
+
+def test_cross_entropy_of_even_logits_is_the_log_of_the_number_of_classes():
+    loss = CrossEntropyLoss()(Tensor(np.zeros((5, 10))), Tensor(np.arange(5)))
+    assert loss.item() == pytest.approx(np.log(10))
+
+
+@pytest.mark.parametrize("kernels", ["plain", "fast"])
+def test_cross_entropy_is_finite_and_right_for_huge_logits(kernels):
+    logits = Tensor([[1e4, 0.0], [0.0, 1e4]], requires_grad=True)
+    with use(kernels):
+        loss = CrossEntropyLoss()(logits, Tensor([0, 0]))
+        loss.backward()
+    assert loss.item() == pytest.approx(5e3)
+    np.testing.assert_allclose(logits.grad, [[0, 0], [-0.5, 0.5]])
+
+
+def test_cross_entropy_takes_class_indices_or_probabilities():
+    logits = Tensor(np.random.default_rng(0).standard_normal((4, 3)))
+    indices = np.array([0, 2, 1, 1])
+    by_index = cross_entropy(logits, indices).item()
+    by_probability = cross_entropy(logits, np.eye(3)[indices]).item()
+    assert by_index == pytest.approx(by_probability, rel=1e-6)
+
+
+def test_cross_entropy_takes_more_axes_with_the_classes_second():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((2, 5, 3)), rng.integers(0, 5, (2, 3))
+    got = cross_entropy(Tensor(logits), labels, reduction="none")
+    assert got.shape == (2, 3)
+    flat = Tensor(np.moveaxis(logits, 1, 2).reshape(6, 5))
+    expected = cross_entropy(flat, labels.reshape(6), reduction="none")
+    np.testing.assert_allclose(got.data.reshape(6), expected.data, rtol=1e-6)
+
+
+def test_label_smoothing_gives_every_class_a_share():
+    logits = Tensor(np.random.default_rng(0).standard_normal((4, 3)))
+    target = np.array([0, 2, 1, 1])
+    log_p = log_softmax(logits).data
+    smooth = 0.9 * np.eye(3)[target] + 0.1 / 3
+    expected = -(smooth * log_p).sum(axis=1).mean()
+    assert CrossEntropyLoss(label_smoothing=0.1)(logits, Tensor(target)).item() == pytest.approx(
+        expected
+    )
+    with pytest.raises(ValueError, match="label_smoothing is 1.5"):
+        CrossEntropyLoss(label_smoothing=1.5)
+
+
+@pytest.mark.parametrize("loss", [MSELoss, BCELoss, BCEWithLogitsLoss])
+def test_reductions_are_the_mean_the_sum_and_the_parts(loss):
+    prediction, target = Tensor([0.2, 0.9]), Tensor([0.0, 1.0])
+    parts = loss(reduction="none")(prediction, target)
+    assert parts.shape == (2,)
+    assert loss("sum")(prediction, target).item() == pytest.approx(parts.data.sum(), rel=1e-6)
+    assert loss()(prediction, target).item() == pytest.approx(parts.data.mean(), rel=1e-6)
+    with pytest.raises(ValueError, match="reduction is 'total'; it must be \"mean\""):
+        loss("total")(prediction, target)
+
+
+@pytest.mark.parametrize("loss", [MSELoss(), BCELoss(), BCEWithLogitsLoss()])
+def test_shapes_that_would_broadcast_into_pairs_are_refused(loss):
+    with pytest.raises(ShapeError, match=r"\(3, 1\) and targets of shape \(3,\) differ"):
+        loss(Tensor(np.full((3, 1), 0.5)), Tensor(np.zeros(3)))
+
+
+def test_targets_that_do_not_fit_cross_entropy_are_explained():
+    logits = Tensor(np.zeros((3, 4)))
+    loss = CrossEntropyLoss()
+    with pytest.raises(IndexError, match="run from 0 to 4, but there are 4 classes, 0 to 3"):
+        loss(logits, Tensor([0, 4, 1]))
+    with pytest.raises(IndexError, match="run from -1"):
+        loss(logits, Tensor([0, -1, 1]))
+    with pytest.raises(TypeError, match="class indices are integers, not float32"):
+        loss(logits, Tensor([0.0, 1.0, 2.0]))
+    with pytest.raises(ShapeError, match=r"need class indices of shape \(3,\)"):
+        loss(logits, Tensor([[0], [1], [2]]))
+    with pytest.raises(ShapeError, match="logits of shape"):
+        loss(Tensor([0.0, 1.0]), Tensor(0))
+
+
+def test_probabilities_outside_of_zero_to_one_are_refused_with_the_loss_to_use():
+    with pytest.raises(ValueError, match="use binary_cross_entropy_with_logits"):
+        BCELoss()(Tensor([1.5]), Tensor([1.0]))
+
+
+def test_certainty_that_is_wrong_costs_a_hundred_and_stays_finite():
+    p = Tensor([0.0, 1.0], requires_grad=True)
+    loss = BCELoss("none")(p, Tensor([1.0, 0.0]))
+    assert loss.tolist() == [100, 100]
+    loss.sum().backward()
+    assert np.isfinite(p.grad).all()
+
+
+def test_logits_of_any_size_give_a_finite_loss_that_equals_the_composed_one():
+    x = Tensor([-200.0, -3.0, 0.0, 3.0, 200.0], requires_grad=True)
+    target = Tensor([1.0, 0.0, 1.0, 1.0, 0.0])
+    loss = binary_cross_entropy_with_logits(x, target, reduction="none")
+    np.testing.assert_allclose(loss.data[[0, 4]], [200, 200])
+    composed = BCELoss("none")(sigmoid(x), target)
+    np.testing.assert_allclose(loss.data[1:4], composed.data[1:4], rtol=1e-6)
+    loss.sum().backward()
+    np.testing.assert_allclose(x.grad, sigmoid(x).data - target.data)

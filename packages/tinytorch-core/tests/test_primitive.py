@@ -1,0 +1,300 @@
+"""The door: what a call records, who hears of it, and which code runs."""
+
+import contextvars
+import gc
+import threading
+import types
+
+import numpy as np
+import pytest
+
+from tinytorch.core import primitive as door
+from tinytorch.core.activations import relu, softmax
+from tinytorch.core.context import current, enable_grad, listening, no_grad, scope, use
+from tinytorch.core.errors import GradientError, ShapeError
+from tinytorch.core.tensor import Tensor, add, matmul, mul
+
+
+@pytest.fixture
+def undo():
+    """Forget primitives, rules and kernels that a test defines."""
+    kept = [dict(table) for table in (door._PRIMITIVES, door.RULES, door.KERNELS)]
+    yield
+    for table, before in zip((door._PRIMITIVES, door.RULES, door.KERNELS), kept, strict=True):
+        table.clear()
+        table.update(before)
+
+
+def leaf(*shape):
+    return Tensor(np.ones(shape), requires_grad=True)
+
+
+def test_a_record_is_kept_only_where_an_operand_requires_a_gradient():
+    assert (Tensor([1.0]) + Tensor([2.0])).node is None
+    made = leaf(1) + Tensor([2.0])
+    assert made.requires_grad
+    assert made.node.primitive is add
+
+
+def test_a_record_holds_operands_parameters_arrays_and_output():
+    x = leaf(2, 3)
+    out = softmax(x, axis=0)
+    assert out.node.operands == (x,)
+    assert out.node.params == {"axis": 0}
+    assert out.node.arrays[0] is x.data
+    assert out.node.out is out.data
+
+
+def test_no_grad_leaves_no_record_and_enable_grad_does_so_again():
+    x = leaf(1)
+    with no_grad():
+        assert not (x * 2).requires_grad
+        with enable_grad():
+            assert (x * 2).requires_grad
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+
+def test_no_grad_decorates_functions_and_is_undone_by_an_exception():
+    x = leaf(1)
+
+    @no_grad()
+    def double():
+        return x * 2
+
+    assert not double().requires_grad
+    with pytest.raises(ZeroDivisionError), no_grad():
+        raise ZeroDivisionError
+    assert (x * 2).requires_grad
+
+
+def test_another_thread_has_its_own_context_and_a_copied_one_is_handed_on():
+    x = leaf(1)
+    seen = []
+    with no_grad():
+        plain = threading.Thread(target=lambda: seen.append((x * 2).requires_grad))
+        handed = contextvars.copy_context()
+        copied = threading.Thread(
+            target=lambda: seen.append(handed.run(lambda: x * 2).requires_grad)
+        )
+        for thread in (plain, copied):
+            thread.start()
+            thread.join()
+    assert seen == [True, False]
+
+
+def test_a_listener_hears_forward_and_backward_with_times_and_layers():
+    events = []
+    x = leaf(2)
+    with listening(events.append), scope("outer"), scope("inner"):
+        y = (x * 3).sum()
+        y.backward()
+    assert [(e.kind, e.record.primitive.name) for e in events] == [
+        ("forward", "mul"),
+        ("forward", "sum"),
+        ("backward", "sum"),
+        ("backward", "mul"),
+    ]
+    assert all(e.start <= e.stop for e in events)
+    assert events[0].record.scope == ("outer", "inner")
+    assert isinstance(events[0].result, Tensor)
+    np.testing.assert_array_equal(events[3].result[0], [3, 3])
+
+
+def test_listeners_hear_calls_that_need_no_gradient_too():
+    events = []
+    with listening(events.append):
+        out = Tensor([1.0]) + 1
+    assert len(events) == 1
+    assert out.node is None
+
+
+def test_a_primitive_without_a_rule_is_an_error_in_backward_that_names_it(undo):
+    @door.primitive
+    def without_rule(x):
+        return x * 2
+
+    with pytest.raises(
+        GradientError, match=r'without_rule has no gradient rule.*@gradient\("without'
+    ):
+        without_rule(leaf(1)).backward()
+
+
+def test_a_primitive_that_is_not_differentiable_gives_no_gradient(undo):
+    @door.primitive(differentiable=False)
+    def rounded(x):
+        return np.round(x)
+
+    assert not rounded(leaf(1)).requires_grad
+
+
+def test_a_rule_with_too_few_gradients_is_named(undo):
+    @door.primitive
+    def lazy(x, y):
+        return x + y
+
+    door.gradient("lazy")(lambda g, call: (g,))
+    with pytest.raises(GradientError, match="lazy: its rule gave 1 gradients for 2 operands"):
+        lazy(leaf(1), leaf(1)).backward()
+
+
+def test_a_rule_learns_which_operands_want_a_gradient(undo):
+    seen = []
+
+    @door.primitive
+    def curious(x, y, z):
+        return x + y
+
+    @door.gradient("curious")
+    def rule(g, call):
+        seen.append(call.needs)
+        return g, g, None
+
+    curious(leaf(1), Tensor([1.0]), None).backward()
+    assert seen == [[True, False, False]]
+
+
+def test_outputs_of_one_call_share_a_record_and_its_rule_runs_once_with_zeros(undo):
+    received = []
+
+    @door.primitive
+    def halves(x):
+        return x[:2], x[2:]
+
+    @door.gradient("halves")
+    def rule(g, call):
+        received.append(g)
+        return np.concatenate(g)
+
+    x = leaf(4)
+    first, second = halves(x)
+    assert first.node is second.node
+    (first * 3).sum().backward()
+    np.testing.assert_array_equal(x.grad, [3, 3, 0, 0])
+    assert len(received) == 1
+    np.testing.assert_array_equal(received[0][1], [0, 0])
+
+
+def test_two_primitives_of_one_name_are_refused_unless_from_the_same_module(undo):
+    def relu(x):
+        return x
+
+    with pytest.raises(ValueError, match=r"'relu' exists already, in tinytorch.core.activations"):
+        door.primitive(relu)
+
+    def mine(x):
+        return x
+
+    assert door.primitive(mine) is not door.primitive(mine)
+
+
+def test_a_kernel_stands_in_for_the_installed_definition_and_for_no_other(undo, monkeypatch):
+    door.kernel("relu", lambda arrays, params, saving: (arrays[0] + 100, None), into="fast")
+    monkeypatch.setitem(relu.kernels, "fast", door.KERNELS["relu"]["fast"])
+    assert relu(Tensor([1.0])).item() == 101
+
+    module = types.ModuleType("tinytorch.core.students")
+    module.__loader__ = types.SimpleNamespace(is_workspace=True)
+    monkeypatch.setitem(door.sys.modules, module.__name__, module)
+
+    def by_a_student(x):
+        return x
+
+    by_a_student.__module__ = module.__name__
+    assert door.kernels_for(by_a_student) == {}
+    by_a_student.__module__ = "__main__"
+    assert door.kernels_for(by_a_student) == {}
+    by_a_student.__module__ = "tinytorch.core.activations"
+    by_a_student.__name__ = "relu"
+    assert "fast" in door.kernels_for(by_a_student)
+
+
+def test_a_kernel_that_declines_leaves_the_call_to_the_plain_definition(undo, monkeypatch):
+    monkeypatch.setitem(relu.kernels, "fast", door.Kernel(lambda *_: None, None))
+    x = leaf(2)
+    out = relu(x)
+    assert out.node.kernel is None
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad, [1, 1])
+
+
+def test_a_kernel_without_a_backward_uses_the_rule(monkeypatch):
+    fast = door.Kernel(lambda arrays, params, saving: (np.maximum(arrays[0], 0), "saved"), None)
+    monkeypatch.setitem(relu.kernels, "fast", fast)
+    x = Tensor([-1.0, 2.0], requires_grad=True)
+    out = relu(x)
+    assert out.node.saved == "saved"
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad, [0, 1])
+
+
+def test_use_chooses_kernels_at_once_and_gives_them_back_after_a_block():
+    before = current().kernels
+    with use("plain"):
+        assert current().kernels == "plain"
+    assert current().kernels == before
+    with pytest.raises(
+        ValueError, match="no set of kernels is called 'quick'; there are fast, plain"
+    ):
+        use("quick")
+
+
+def test_float64_comes_out_only_where_a_float64_tensor_went_in():
+    x32, x64 = Tensor([1.0]), Tensor([1.0], dtype=np.float64)
+    wide = np.array([2.0])
+    assert (x32 * wide).dtype == np.float32
+    assert (x32 * np.float64(2)).dtype == np.float32
+    assert (wide * x32).dtype == np.float32
+    assert (x64 * wide).dtype == np.float64
+    assert (x64 * x32).dtype == np.float64
+    assert (Tensor([1, 2]) / 2).dtype == np.float32
+    assert Tensor([1, 2]).mean().dtype == np.float32
+    assert (Tensor([1, 2]) * 2).dtype == np.int64
+
+
+def test_gradients_have_their_operands_dtype_whatever_they_met():
+    x = leaf(3)
+    (x * Tensor([1, 2, 3]) * np.array([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad.dtype == np.float32
+    np.testing.assert_array_equal(x.grad, [1, 4, 9])
+
+
+def test_shapes_that_do_not_broadcast_are_explained():
+    with pytest.raises(
+        ShapeError, match=r"add: shapes \(2, 3\) and \(4,\).*axis -1 has sizes 3 and 4"
+    ):
+        Tensor(np.ones((2, 3))) + Tensor(np.ones(4))
+    with pytest.raises(ValueError, match="inner sizes 3 and 4 differ; transpose one"):
+        matmul(Tensor(np.ones((2, 3))), Tensor(np.ones((4, 5))))
+
+
+def test_what_is_no_number_is_refused():
+    with pytest.raises(TypeError, match="expected numbers, got str 'two'"):
+        Tensor([1.0]) + "two"
+
+
+def test_every_output_is_an_array_even_of_a_single_number():
+    assert type(Tensor([1.0, 2.0]).sum().data) is np.ndarray
+
+
+def test_a_graph_dies_with_its_output_without_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        alive = []
+
+        class Witness(np.ndarray):
+            def __del__(self):
+                alive.remove(1)
+
+        x = leaf(3)
+        y = mul(x, 2.0)
+        y.node.saved = np.zeros(1).view(Witness)
+        alive.append(1)
+        z = (y + 1).sum()
+        del y
+        assert alive
+        del z
+        assert not alive
+    finally:
+        gc.enable()

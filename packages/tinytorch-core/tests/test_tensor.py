@@ -1,0 +1,130 @@
+"""Module 01: the tensor as an object. Its operations are in test_operations.py."""
+
+import numpy as np
+import pytest
+
+from tinytorch.core.errors import GradientError, ShapeError
+from tinytorch.core.tensor import Tensor
+
+
+def test_a_tensor_holds_float32_unless_told_otherwise_and_keeps_integers_and_booleans():
+    assert Tensor([1.0]).dtype == np.float32
+    assert Tensor(np.zeros(2)).dtype == np.float32
+    assert Tensor(np.zeros(2), dtype=np.float64).dtype == np.float64
+    assert Tensor([1, 2]).dtype == np.int64
+    assert Tensor([True]).dtype == np.bool_
+    assert Tensor(np.zeros(2, np.int8)).dtype == np.int8
+    assert Tensor(np.zeros(2, np.float16)).dtype == np.float16
+
+
+def test_a_tensor_owns_its_data():
+    array = np.zeros(2, np.float32)
+    x = Tensor(array)
+    array[0] = 1
+    assert x.data[0] == 0
+
+
+def test_what_is_no_array_of_numbers_is_refused():
+    for wrong in ("text", [None], [1j], {"a": 1}):
+        with pytest.raises(TypeError, match="a tensor holds numbers"):
+            Tensor(wrong)
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        Tensor([[1, 2], [3]])
+
+
+def test_only_floating_point_can_require_a_gradient():
+    with pytest.raises(GradientError, match="a tensor of int64 can have no gradient"):
+        Tensor([1], requires_grad=True)
+    with pytest.raises(GradientError, match="int64"):
+        Tensor([1]).requires_grad = True
+
+
+def test_it_tells_its_shape_size_type_and_bytes():
+    x = Tensor(np.zeros((2, 3)))
+    assert (x.shape, x.ndim, x.size, x.dtype, x.nbytes, len(x)) == ((2, 3), 2, 6, "float32", 24, 2)
+
+
+def test_repr_shows_numbers_what_is_unusual_and_whether_it_learns():
+    assert repr(Tensor([1.0, 2.0])) == "Tensor([1., 2.])"
+    assert repr(Tensor([1], dtype=np.int8)) == "Tensor([1], dtype=int8)"
+    assert repr(Tensor(1.5, requires_grad=True)) == "Tensor(1.5, requires_grad=True)"
+    assert "..." in repr(Tensor(np.zeros(1000)))
+
+
+def test_a_single_element_becomes_a_number_and_others_say_why_not():
+    assert float(Tensor([2.5])) == 2.5
+    assert int(Tensor(3)) == 3
+    assert Tensor([[7]]).item() == 7
+    assert [10, 20, 30][Tensor(1)] == 20
+    with pytest.raises(ValueError, match=r"a single element; the shape is \(2,\)"):
+        Tensor([1, 2]).item()
+    with pytest.raises(ValueError, match=r"use .any\(\) or .all\(\)"):
+        bool(Tensor([1, 2]))
+    with pytest.raises(TypeError, match="has no length"):
+        len(Tensor(1))
+
+
+def test_iterating_walks_along_the_first_axis_with_gradients():
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    first, second = x
+    (first * second).sum().backward()
+    np.testing.assert_array_equal(x.grad, [[3, 4], [1, 2]])
+
+
+def test_tensors_are_hashed_by_identity_though_compared_by_element():
+    x, y = Tensor([1.0]), Tensor([1.0])
+    assert len({x, y}) == 2
+    assert (x == y).tolist() == [True]
+
+
+def test_arrays_leave_binary_operations_to_the_tensor_on_either_side():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = np.array([10.0, 20.0]) * x
+    assert isinstance(y, Tensor)
+    (2 - y / np.float64(4)).sum().backward()
+    np.testing.assert_array_equal(x.grad, [-2.5, -5])
+
+
+def test_numpy_reads_a_tensor_unless_a_gradient_would_be_lost():
+    assert np.asarray(Tensor([1.0])).tolist() == [1]
+    with pytest.raises(GradientError, match=r"detach\(\).numpy\(\)"):
+        np.asarray(Tensor([1.0], requires_grad=True))
+
+
+def test_setting_data_keeps_float32_and_counts_changes_in_place():
+    x = Tensor([1.0])
+    x.data = np.array([2.0])
+    assert x.dtype == np.float32
+    before = x._version
+    x.data += 1
+    assert x._version == before + 1
+    assert x.item() == 3
+
+
+def test_parameters_are_contiguous_whatever_they_are_made_of():
+    x = Tensor(np.ones((2, 3)).T, requires_grad=True)
+    assert x.data.flags.c_contiguous
+    x.data = np.ones((2, 3), np.float32).T
+    assert x.data.flags.c_contiguous
+
+
+def test_transposed_needs_a_matrix():
+    assert Tensor(np.zeros((2, 3))).T.shape == (3, 2)
+    assert Tensor(np.zeros((4, 2, 3))).mT.shape == (4, 3, 2)
+    with pytest.raises(ShapeError, match=r"T is for matrices; for shape \(2, 3, 4\) use mT"):
+        Tensor(np.zeros((2, 3, 4))).T  # noqa: B018
+
+
+def test_shapes_are_given_as_numbers_or_as_a_tuple():
+    x = Tensor(np.arange(6.0))
+    assert x.reshape(2, 3).shape == x.reshape((2, 3)).shape == x.reshape(2, -1).shape == (2, 3)
+    with pytest.raises(ShapeError, match=r"6 elements of shape \(6,\) do not fit shape \(4, 2\)"):
+        x.reshape(4, 2)
+
+
+def test_an_index_may_be_a_tensor_and_an_element_can_be_set():
+    x = Tensor([10.0, 20.0, 30.0])
+    assert x[Tensor([2, 0])].tolist() == [30, 10]
+    assert x[x > 15].tolist() == [20, 30]
+    x[0] = Tensor(5.0)
+    assert x.tolist() == [5, 20, 30]
