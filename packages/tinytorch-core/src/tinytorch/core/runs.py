@@ -23,7 +23,7 @@ import numpy as np
 from tinytorch import datasets
 from tinytorch.core.activations import GELU, ReLU, Sigmoid, Tanh
 from tinytorch.core.config import ConfigError, read_config, save_config, setting, to_toml
-from tinytorch.core.dataloader import DataLoader, Subset, random_split
+from tinytorch.core.dataloader import DataLoader, random_split
 from tinytorch.core.history import EarlyStopping
 from tinytorch.core.layers import Dropout, Linear, Sequential
 from tinytorch.core.losses import CrossEntropyLoss
@@ -40,6 +40,7 @@ from tinytorch.core.training import (
     count_steps,
     warm_up,
 )
+from tinytorch.datasets.image_dataset import ImageDataset
 
 DATASETS = {
     "mnist": "MNIST",
@@ -114,10 +115,14 @@ class RunSettings:
 class Run:
     """A run that is ready to train: `run.trainer.fit(run.train, run.validation, epochs=...)`."""
 
+    settings: RunSettings
     trainer: Trainer
     train: DataLoader
     validation: DataLoader
-    test: DataLoader
+
+    def test(self) -> dict[str, float]:
+        """Loss and accuracy on the test images, which nothing else looks at."""
+        return self.trainer.evaluate(DataLoader(_images(self.settings.data, "test"), 512))
 
 
 def prepare(settings: RunSettings, folder: AnyPath | None = None, progress: Any = True) -> Run:
@@ -127,15 +132,10 @@ def prepare(settings: RunSettings, folder: AnyPath | None = None, progress: Any 
     """
     rng = np.random.default_rng(settings.seed)
     data = settings.data
-    kind = getattr(datasets, DATASETS[data.name])
-    images, test_images = kind("train"), kind("test")
-    if data.examples is not None:
-        images = Subset(images, range(min(data.examples, len(images))))
+    images = _images(data, "train")
     parts = random_split(images, [1 - data.held_out, data.held_out], rng)
     train = DataLoader(parts[0], data.batch_size, shuffle=True, rng=rng, prefetch=data.prefetch)
-    validation, test = DataLoader(parts[1], 512), DataLoader(test_images, 512)
-
-    sizes = (test_images[0][0].size, *settings.model.hidden, len(test_images.classes))
+    sizes = (images[0][0].size, *settings.model.hidden, len(images.classes))
     model = _perceptron(sizes, settings.model, rng)
     options = settings.optimizer
     optimizer: Any
@@ -162,7 +162,7 @@ def prepare(settings: RunSettings, folder: AnyPath | None = None, progress: Any 
         checkpoints=folder,
         progress=progress,
     )
-    return Run(trainer, train, validation, test)
+    return Run(settings, trainer, train, DataLoader(parts[1], 512))
 
 
 def train(
@@ -197,6 +197,24 @@ def train(
     if folder is not None:
         run.trainer.history.save(Path(folder) / "history.csv")
     return run
+
+
+def _images(settings: DataSettings, split: str) -> Any:
+    """The images of a split; of the training images, only as many as are asked for."""
+    kind = getattr(datasets, DATASETS[settings.name])
+    if split == "test" or settings.examples is None:
+        return kind(split)
+    if settings.name == "drawn":  # the first ones are the same pictures, and need not be all drawn
+        return kind(split, n=settings.examples)
+    images = kind(split)
+    return ImageDataset(
+        images.images[: settings.examples],
+        images.labels[: settings.examples],
+        classes=images.classes,
+        name=images.name,
+        mean=images.mean,
+        std=images.std,
+    )
 
 
 def _flatten(x: Tensor) -> Tensor:
@@ -249,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, FileExistsError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 2
-    measured = run.trainer.evaluate(run.test)
+    measured = run.test()
     print("test: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
     return 0
 

@@ -72,16 +72,16 @@ def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file to load") from None
-    if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
-        raise ValueError(
-            f"{path} is a zip or a pickle, as torch.save and np.savez write them, and loading a "
-            "pickle can run any program. Where it was made, save it with "
-            "safetensors.torch.save_file or safetensors.numpy.save_file instead"
-        )
     try:
         arrays = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except Exception as error:
+        if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
+            raise ValueError(
+                f"{path} is a zip or a pickle, as torch.save and np.savez write them, and loading "
+                "a pickle can run any program. Where it was made, save it with "
+                "safetensors.torch.save_file or safetensors.numpy.save_file instead"
+            ) from None
         raise ValueError(
             f"{path} ({len(content):,} bytes) is no complete safetensors file: {error}. It was cut "
             "off, changed, or is something else: copy it anew, or take an earlier one"
