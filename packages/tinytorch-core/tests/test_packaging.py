@@ -19,7 +19,7 @@ from tinytorch._lazy import LESSONS
 
 HIGHER_TIERS = ("tinytorch.arch", "tinytorch.opt", "tinytorch.olympics")
 HOME = Path(tinytorch.__file__).parent
-DOORS = ("tinytorch", "tinytorch.nn", "tinytorch.optim", "tinytorch.data")
+DOORS = ("tinytorch", "tinytorch.nn", "tinytorch.optim", "tinytorch.data", "tinytorch.kernels")
 
 # put before a program: whoever touches a higher tier finds that it is not installed
 HIDE_HIGHER_TIERS = f"""
