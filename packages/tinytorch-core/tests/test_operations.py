@@ -27,7 +27,7 @@ from tinytorch.core import ops
 from tinytorch.core.autograd import gradcheck
 from tinytorch.core.context import listening, no_grad, use
 from tinytorch.core.errors import GradientError
-from tinytorch.core.primitive import KERNELS, RULES, primitives
+from tinytorch.core.primitive import KERNELS, RULES, Event, primitives
 from tinytorch.core.tensor import Tensor
 
 DIFFERENTIABLE = [case for case in CASES if is_differentiable(case)]
@@ -39,7 +39,7 @@ MIXING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "mat
 PUBLIC = {*ops.__all__} - {name for name in ops.__all__ if name in vars(ops.creation)}
 
 
-def every(cases: list[Case]) -> Any:
+def every(cases: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=str)
 
 
@@ -66,10 +66,11 @@ def test_no_rule_is_attached_to_a_name_that_no_primitive_has() -> None:
 
 @every(CASES)
 def test_a_case_calls_the_primitive_it_is_named_after(case: Case) -> None:
-    heard = []
-    with listening(lambda event: heard.append(event.record.primitive.name)):
+    heard: list[Event] = []
+    with listening(heard.append):
         case.outputs(as_tensors(case.arrays()))
-    assert case.name in heard or case.name not in primitives()
+    called = {event.record.primitive.name for event in heard}
+    assert case.name in called or case.name not in primitives()
 
 
 # Values
@@ -197,7 +198,7 @@ def test_a_rule_answers_in_the_operands_type_and_memory_of_its_own(
 def records_of(case: Case) -> list[tuple[Any, Any]]:
     """Return the records that lead to the case's outputs, the last of each, with a gradient."""
     outputs = case.outputs(as_tensors(case.arrays()))
-    found = []
+    found: list[tuple[Any, Any]] = []
     for out in outputs:
         if out.node is not None and not any(record is out.node for record, _ in found):
             whole = out.node.out
@@ -297,11 +298,12 @@ def test_a_fast_kernel_leaves_its_earlier_answers_alone(case: Case) -> None:
 @pytest.mark.parametrize("name", sorted(KERNELS.keys() & primitives().keys()))
 def test_a_kernel_really_runs_in_some_case(name: str) -> None:
     for kind in KERNELS[name]:
-        ran = []
-        with use(kind), listening(lambda event, ran=ran: ran.append(event.record.kernel)):  # type: ignore[misc]
+        heard: list[Event] = []
+        with use(kind), listening(heard.append):
             for case in CASES:
                 if case.name == name:
                     case.outputs(as_tensors(case.arrays()))
+        ran = [event.record.kernel for event in heard]
         assert any(ran), f"no case of {name} is one that its {kind} kernel supports"
 
 

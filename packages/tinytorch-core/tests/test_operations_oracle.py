@@ -27,7 +27,7 @@ from oracle.record import FILE, as_operands, recorded_cases
 RECORDED: dict[str, Any] = json.loads(FILE.read_text())
 
 
-def every(cases: list[Case]) -> Any:
+def every(cases: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=str)
 
 
@@ -61,7 +61,8 @@ def test_values_types_and_gradients_are_those_of_pytorch(case: Case) -> None:
         for out, w in zip(expected, weights_for(outputs), strict=True)
         if out.requires_grad
     ]
-    torch.autograd.backward(*zip(*differentiable, strict=True))
+    ends, weights = zip(*differentiable, strict=True)
+    torch.autograd.backward(ends, weights)
     for position, (x, ours) in enumerate(zip(theirs, gradients(case, arrays), strict=True)):
         if not isinstance(x, torch.Tensor):
             continue

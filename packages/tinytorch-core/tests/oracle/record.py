@@ -76,7 +76,8 @@ def recorded() -> dict[str, Any]:
             if out.requires_grad
         ]
         if pairs:
-            torch.autograd.backward(*zip(*pairs, strict=True))
+            ends, weights = zip(*pairs, strict=True)
+            torch.autograd.backward(ends, weights)
         found = [getattr(x, "grad", None) for x in tensors]
         entries[case.id] = {
             "operands": [as_recorded(x) if isinstance(x, np.ndarray) else x for x in arrays],
