@@ -15,10 +15,18 @@ from tinytorch._version import __version__
 from tinytorch.course.tiers import Command, tiers
 
 OWN = (
-    Command("milestone", "History, made again with this framework.", "milestone:milestone"),
-    Command("data", "List, fetch, import and verify data sets.", "data:data"),
-    Command("info", "What is installed, and where things are.", "info:info"),
-    Command("doctor", "Find what is wrong, and the command that mends it.", "doctor:doctor"),
+    Command(
+        "milestone",
+        "History, made again with this framework.",
+        "tinytorch.tito.milestone:milestone",
+    ),
+    Command("data", "List, fetch, import and verify data sets.", "tinytorch.tito.data:data"),
+    Command("info", "What is installed, and where things are.", "tinytorch.tito.info:info"),
+    Command(
+        "doctor",
+        "Find what is wrong, and the command that mends it.",
+        "tinytorch.tito.doctor:doctor",
+    ),
 )
 
 
@@ -37,8 +45,7 @@ class Commands(click.Group):
             hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}."
             raise click.UsageError(f"No command is called {name!r}. {hint}", context)
         module, _, attribute = known[name].target.partition(":")
-        where = module if "." in module else f"tinytorch.tito.{module}"
-        command = getattr(import_module(where), attribute)
+        command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 

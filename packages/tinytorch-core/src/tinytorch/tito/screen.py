@@ -105,7 +105,9 @@ class Screen:
                 self.styled(text.rjust(width) if column in right else text.ljust(width), how)
                 for column, ((text, how), width) in enumerate(zip(row, widths, strict=False))
             ]
-            first, *rest = textwrap.wrap(last, room) or [""]
+            if len(widths) - 1 in right:
+                last = last.rjust(widths[-1])
+            first, *rest = [last] if len(last) <= room else textwrap.wrap(last, room)
             self.line("  ".join([*padded, self.styled(first, style)]).rstrip())
             for line in rest:
                 self.line(" " * before + self.styled(line, style))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinytorch.core.milestones.frame import Stage
-from tinytorch.datasets import MNIST, DownloadError, DrawnDigits, ImageDataset, locate
+from tinytorch.datasets import MNIST, DownloadError, DrawnDigits, ImageDataset, fetch, locate
 from tinytorch.tito.data import announcement
 
 
@@ -47,8 +47,6 @@ def _have_mnist(stage: Stage) -> bool:
         return True
     stage.screen.line()
     stage.screen.notice(f"{announcement(status)} (--data drawn does without)")
-    from tinytorch.datasets import fetch
-
     try:
         with stage.screen.downloads() as progress:
             fetch("mnist", progress)

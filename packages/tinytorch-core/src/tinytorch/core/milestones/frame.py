@@ -22,7 +22,7 @@ import numpy as np
 
 from tinytorch.core.milestones import plots
 from tinytorch.core.milestones.provenance import provenance, sentence
-from tinytorch.core.milestones.result import Gate, Result, thinned
+from tinytorch.core.milestones.result import Curve, Gate, Result, thinned
 from tinytorch.core.milestones.settings import SettingError, changed, settings
 from tinytorch.course.tiers import Milestone
 from tinytorch.tito.screen import Cell, Screen
@@ -92,11 +92,17 @@ class Stage:
         """Record a measured number."""
         self.result.numbers[what] = value
 
-    def curve(self, name: str, values: Sequence[float], *, log: bool = False) -> None:
-        """Record a series and draw it."""
-        self.result.curves[name] = thinned(values)
+    def curve(
+        self, name: str, values: Sequence[float], axis: str = "step", *, log: bool = False
+    ) -> None:
+        """Record a series, one value a step (or epoch), for the file of curves."""
+        self.result.curves.append(Curve(name, thinned(values), len(values), axis, log))
+
+    def plot(self, name: str, values: Sequence[float], *, log: bool = False) -> None:
+        """Record a series, one value a step, and draw it."""
+        self.curve(name, values, log=log)
         self.screen.line()
-        self.screen.say(f"{name}{' (logarithmic)' if log else ''}", "bold")
+        self.screen.say(f"{name}{', logarithmic,' if log else ''} by step", "bold")
         self.picture(plots.curve(values, min(self.screen.width, 72), log=log))
 
     def picture(self, rows: Sequence[str]) -> None:

@@ -119,7 +119,7 @@ def run(stage: Stage, recipe: Recipe) -> None:
     ]
     stage.table(("network", "starts that solve it", "after steps"), rows, right=(1,))
     stage.number("solved by hidden units", {str(hidden): tried[hidden][0] for hidden in tried})
-    stage.curve(
+    stage.plot(
         f"loss, {recipe.hidden} hidden units, first start", tried[recipe.hidden][2], log=True
     )
     stage.gate("starts solved without a hidden layer", tried[0][0], at_most=0)

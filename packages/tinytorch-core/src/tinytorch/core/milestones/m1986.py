@@ -90,8 +90,8 @@ def run(stage: Stage, recipe: Recipe) -> None:
     accuracy = history[-1]["validation_accuracy"]
     stage.number("parameters", model.num_parameters())
     stage.number("test accuracy", accuracy)
-    stage.number("test accuracy by epoch", history.column("validation_accuracy"))
-    stage.curve("training loss", shown.losses, log=True)
+    stage.plot("training loss", shown.losses, log=True)
+    stage.curve("test accuracy", history.column("validation_accuracy"), "epoch")
     gate, goal = MNIST_BOUNDS if data.real else DRAWN_BOUNDS
     stage.gate(f"test accuracy on {data.name}", accuracy, at_least=gate, percent=True)
     stage.goal(f"test accuracy on {data.name}", accuracy, at_least=goal, percent=True)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinytorch.core.milestones.result import thinned, write_atomically
+from tinytorch.core.milestones.result import Curve, thinned, write_atomically
 
 HEIGHT = 8  # rows of a text plot
 
@@ -31,6 +31,7 @@ def curve(values: Sequence[float], width: int, *, log: bool = False) -> list[str
            │
          1 ┤   •••••
            └────────
+            1      8
     """
     finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
     if not finite:
@@ -48,7 +49,12 @@ def curve(values: Sequence[float], width: int, *, log: bool = False) -> list[str
         f"{labels.get(i, ''):>{margin - 2}} {'┤' if i in labels else '│'}" + "".join(row).rstrip()
         for i, row in enumerate(rows)
     ]
-    return [*lines, " " * (margin - 1) + "└" + "─" * len(points)]
+    last = f"{len(values):,}"
+    return [
+        *lines,
+        " " * (margin - 1) + "└" + "─" * len(points),
+        " " * margin + "1" + last.rjust(len(points) - 1) if len(points) > len(last) else "",
+    ]
 
 
 def plane(
@@ -75,7 +81,7 @@ def plane(
     return ["".join(row).rstrip() for row in grid]
 
 
-def save_png(path: Path, title: str, curves: dict[str, list[float]]) -> Path | None:
+def save_png(path: Path, title: str, curves: Sequence[Curve]) -> Path | None:
     """Draw each curve above the other into `path`; None where matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -85,12 +91,15 @@ def save_png(path: Path, title: str, curves: dict[str, list[float]]) -> Path | N
     figure = Figure(figsize=(6, 1 + 2 * len(curves)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    for place, (name, values) in enumerate(curves.items(), start=1):
+    for place, curve in enumerate(curves, start=1):
         axes = figure.add_subplot(len(curves), 1, place)
-        axes.plot(range(1, len(values) + 1), values, marker="." if len(values) < 30 else None)
-        axes.set_ylabel(name)
-        if "loss" in name and min(values) > 0:
-            axes.set_yscale("log")
+        stretch = curve.length / len(curve.values)  # what each value is the mean of
+        middles = [(i + 0.5) * stretch + 0.5 for i in range(len(curve.values))]
+        axes.plot(middles, curve.values, marker="." if len(curve.values) < 30 else None)
+        axes.set_xlabel(curve.axis)
+        axes.set_ylabel(curve.name)
+        if curve.log:
+            axes.set_yscale("log", nonpositive="mask")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return write_atomically(path, buffer.getvalue())

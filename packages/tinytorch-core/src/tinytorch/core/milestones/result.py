@@ -59,6 +59,17 @@ class Gate:
         return f"{value:g}"
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A series, thinned where it is long: `values` lie evenly over `length` steps or epochs."""
+
+    name: str
+    values: list[float]
+    length: int
+    axis: str = "step"
+    log: bool = False
+
+
 @dataclass
 class Result:
     """The record of one run. `passed` is what decides the exit status."""
@@ -74,7 +85,7 @@ class Result:
     data: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)
-    curves: dict[str, list[float]] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
