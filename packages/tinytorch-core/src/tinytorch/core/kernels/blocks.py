@@ -12,6 +12,8 @@ from tinytorch.core.primitive import Array
 
 FLOAT32 = np.dtype(np.float32)
 BLOCK = 16_384  # elements: 64 KiB of float32, so that three or four buffers fit a 256 KiB L2 cache
+ONES, ZEROS = np.ones(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
+ONES.flags.writeable = ZEROS.flags.writeable = False  # every thread reads them
 _buffers = threading.local()
 
 
@@ -23,9 +25,9 @@ def scratch(name: str, size: int) -> Array:
     return kept[name][:size]
 
 
-def worth_it(x: Any) -> bool:
-    """Whether `x` is an array that the block loops are for: float32, and larger than one block."""
-    return type(x) is np.ndarray and x.dtype is FLOAT32 and x.size > BLOCK
+def worth_it(x: Any, least: int = BLOCK) -> bool:
+    """Whether `x` is an array that the block loops are for: float32, with more than `least`."""
+    return type(x) is np.ndarray and x.dtype is FLOAT32 and x.size > least
 
 
 def elements(*arrays: Array) -> Iterator[list[Array]]:
@@ -41,11 +43,6 @@ def elements(*arrays: Array) -> Iterator[list[Array]]:
     ]
     for start in range(0, first.size, BLOCK):
         yield [a[start : start + BLOCK] for a in flat]
-
-
-def dense_like(x: Array) -> Array:
-    """Return an uninitialised array whose blocks line up with those of `x` in `elements`."""
-    return np.empty_like(x)
 
 
 def dense(x: Array) -> Array:
@@ -65,7 +62,5 @@ def rows(x: Array) -> Array:
 
 
 def ones(n: int) -> Array:
-    """Return n ones. A product with them sums rows or columns about five times faster than sum."""
-    kept = scratch("ones", n)
-    kept.fill(1)
-    return kept
+    """Return n ones. A product with them sums rows or columns about three times faster than sum."""
+    return ONES[:n] if n <= BLOCK else np.ones(n, np.float32)

@@ -6,7 +6,8 @@ time, not the arithmetic. In pieces of 32,768 elements (128 KB of float32) all s
 happen while its arrays are in the second-level cache, so each array crosses the bus once. With
 scratch arrays of one piece, used again and again, no step asks for new memory either.
 
-Left out: threads. Two of them share one bus, and measured no faster than one.
+Left out: threads (two of them share one bus), and operations with an output, which walk in the
+blocks of `blocks.py`: a rule changes its arrays in place, so it needs views, never copies.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def in_pieces(arrays: list[Array], scratch: int, rule: Callable[..., None]) -> b
     if not all(a.dtype == dtype and a.flags.c_contiguous for a in arrays):
         return False
     flat = [a.reshape(-1) for a in arrays]
-    flat_scratch = [np.empty(min(PIECE, size), dtype) for _ in range(scratch)]
+    flat_scratch = [np.empty(PIECE, dtype) for _ in range(scratch)]
     for start in range(0, size, PIECE):
         stop = min(start + PIECE, size)
         rule(*[a[start:stop] for a in flat], *[s[: stop - start] for s in flat_scratch])
