@@ -41,6 +41,7 @@ class Outer:
     count: int = setting(3, at_least=0)
     on: bool = setting(False)
     limit: float | None = setting(None, above=0)
+    share: float = setting(0.0, below=1)
     inner: Inner = dataclasses.field(default_factory=Inner)
 
 
@@ -136,6 +137,7 @@ def test_a_value_that_is_not_allowed_is_named_with_those_that_are() -> None:
         ({"inner": {"rate": float("nan")}}, "inner.rate = nan: it must be above 0 and below 1"),
         ({"inner": {"sizes": 3}}, "inner.sizes = 3: it must be a list, each element an integer"),
         ({"inner": {"sizes": [1, 0]}}, "inner.sizes = [1, 0]: it must be at least 1"),
+        ({"share": float("nan")}, "share = nan: it must be below 1"),
         ({"inner": 3}, "inner = 3: this is a table, [inner] in TOML"),
     ],
 )
