@@ -1,6 +1,7 @@
 """Settings: what is read, what is refused and how, and that a written file describes its run."""
 
 import dataclasses
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinytorch.core.checkpoints import Checkpoint
 from tinytorch.core.config import (
     ConfigError,
     from_table,
@@ -19,6 +21,7 @@ from tinytorch.core.config import (
     to_toml,
 )
 from tinytorch.core.runs import RunSettings, main, train
+from tinytorch.core.training import Trainer
 
 SMALL = [
     "data.name=drawn",
@@ -266,6 +269,28 @@ def test_the_command_line_refuses_with_status_2(capsys: pytest.CaptureFixture[st
     assert not said.out
     assert "epochs = 0" in said.err
     assert "optimizer.lr = -1" in said.err
+
+
+def test_ctrl_c_ends_the_command_with_status_130_and_it_can_be_resumed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.train_step
+
+    def press(self: Trainer, batches: Any) -> float:
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        return step(self, batches)
+
+    monkeypatch.setattr(Trainer, "train_step", press)
+    command = [*SMALL, "--out", str(tmp_path)]
+    assert main(command) == 130
+    assert f"with --resume --out {tmp_path}" in capfd.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    whole = train(
+        read_config(RunSettings, changes=SMALL), progress=False
+    ).trainer.model.state_dict()
+    resumed = Checkpoint.read(tmp_path / "last.safetensors").model
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_the_command_line_shows_settings_as_a_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,7 +243,7 @@ def _schedule(settings: ScheduleSettings, steps: int) -> Schedule:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train from the command line. Returns the exit status: 2 for settings that cannot be used."""
+    """Train from the command line. Returns the exit status: 2 for wrong settings, 130 at Ctrl-C."""
     parser = argparse.ArgumentParser(
         "python -m tinytorch.core.runs", description="Train a network."
     )
@@ -267,6 +267,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, FileExistsError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt as stop:
+        again = f"\nOr: the same command with --resume --out {given.out}" if given.out else ""
+        print(f"{stop}{again}", file=sys.stderr)
+        return 130
     measured = run.test()
     print("test: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
     return 0
