@@ -36,7 +36,10 @@ def in_pieces(arrays: list[Array], scratch: int, rule: Callable[..., None]) -> b
         return False
     if not all(a.dtype == dtype and a.flags.c_contiguous for a in arrays):
         return False
-    flat = [a.reshape(-1) for a in arrays]
+    if size <= PIECE:
+        rule(*arrays, *[np.empty_like(arrays[0]) for _ in range(scratch)])
+        return True
+    flat = [a.reshape(-1) for a in arrays]  # views, because the arrays are contiguous
     flat_scratch = [np.empty(PIECE, dtype) for _ in range(scratch)]
     for start in range(0, size, PIECE):
         stop = min(start + PIECE, size)
