@@ -40,7 +40,7 @@ def test_the_wheel_holds_every_file_of_the_source_and_nothing_beside_its_folder(
     source = Path(__file__).parents[1] / "src"
     expected = {
         path.relative_to(source).as_posix()
-        for path in source.rglob("*")
+        for path in source.rglob("[!.]*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert "tinytorch/opt/py.typed" in expected
