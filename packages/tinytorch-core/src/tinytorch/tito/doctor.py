@@ -9,6 +9,8 @@ from dataclasses import asdict
 
 import click
 
+from tinytorch.tito.finding import Finding
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -18,11 +20,13 @@ def doctor(as_json: bool) -> None:
     from tinytorch.tito.jsonout import emit
     from tinytorch.tito.screen import Screen
 
-    findings = [
-        finding
-        for check in (*health.CHECKS, *installed.CHECKS, *health.PLACES)
-        for finding in check()
-    ]
+    findings: list[Finding] = []
+    for check in (*health.CHECKS, *installed.CHECKS, *health.PLACES):
+        try:
+            findings.extend(check())
+        except Exception as error:  # a broken installation breaks checks too; the others go on
+            told = f"could not look at {check.__name__}: {type(error).__name__}: {error}"
+            findings.append(Finding(False, told))
     problems = [finding for finding in findings if not finding.ok]
     if as_json:
         emit([asdict(finding) for finding in findings])

@@ -1,7 +1,7 @@
 """What `tito doctor` looks at on this machine: Python, NumPy and its BLAS, folders, disk space.
 
-Each check yields findings and never raises. NumPy is imported here and may be broken. Left out:
-installed distributions (`installed.py`).
+Each check yields findings. NumPy is imported here and may be broken. Left out: installed
+distributions (`installed.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tinytorch.tito.finding import Finding, pip, set_variable
 Check = Callable[[], Iterator[Finding]]
 
 HOME = Path(__file__).parents[1]  # the folder of the package
+FLOOR = ">=3.11"  # where the installation does not say which Python is needed
 ROOM = 500_000_000  # bytes: CIFAR-10, packed and unpacked, and some air
 
 # the variables that limit a BLAS, the one that decides first
@@ -36,10 +37,10 @@ def python() -> Iterator[Finding]:
 
     version = platform.python_version()
     try:
-        needed = distribution("tinytorch-core").metadata["Requires-Python"]
-    except (PackageNotFoundError, KeyError):
-        needed = ">=3.11"
-    ok = SpecifierSet(needed).contains(version, prereleases=True)
+        needed = distribution("tinytorch-core").metadata.json.get("requires_python", FLOOR)
+    except PackageNotFoundError:
+        needed = FLOOR
+    ok = SpecifierSet(str(needed)).contains(version, prereleases=True)
     repair = "" if ok else "install a newer Python, and TinyTorch in an environment of it"
     yield Finding(ok, f"Python {version}; needs {needed}", repair)
 

@@ -1,6 +1,6 @@
 """What `tito doctor` looks at among installed distributions: strangers, versions, changed files.
 
-Each check yields findings and never raises. Left out: NumPy itself, and folders (`health.py`).
+Each check yields findings. Left out: NumPy itself, and folders (`health.py`).
 """
 
 from __future__ import annotations

@@ -21,22 +21,22 @@ def curve(values: Sequence[float], width: int, *, log: bool = False) -> list[str
 
     log  a logarithmic axis, for a loss that falls by orders of magnitude
 
-    >>> print("\\n".join(curve([8, 4, 2, 1, 1, 1, 1, 1], 16, log=True)))
-         8 ┤•
-           │
-           │ •
-           │
-           │
-           │  •
-           │
-         1 ┤   •••••
-           └────────
-            1      8
+    >>> print("\\n".join(curve([8, 4, 2, 1, 1, 1, 1, 1], 18, log=True)))
+           8 ┤•
+             │
+             │ •
+             │
+             │
+             │  •
+             │
+           1 ┤   •••••
+             └────────
+              1      8
     """
     finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
     if not finite:
         return ["(no finite value to plot)"]
-    margin = 8  # columns for the labels and the axis
+    margin = 10  # columns for the labels and the axis: "9.3e-302 ┤"
     points = thinned(finite, max(1, width - margin))
     low, high = min(points), max(points)
     span = _scale(high, log) - _scale(low, log) or 1.0
