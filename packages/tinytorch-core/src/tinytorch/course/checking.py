@@ -1,0 +1,116 @@
+"""What checks are written with: `exercise` says what a check is about, `same` and `raises` compare.
+
+A check is a pytest function whose name is a sentence. When it fails it says what was called, with
+which shapes, what was expected, what came, and where the two first differ. Left out: running checks
+and showing their results (`runner.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+class CheckFailed(AssertionError):  # noqa: N818  (it is a verdict, not a fault)
+    """An answer that is not what the check expects, explained."""
+
+
+def exercise(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Say which exercise a check belongs to."""
+
+    def mark(check: Callable[[], None]) -> Callable[[], None]:
+        check.exercise = name  # type: ignore[attr-defined]
+        return check
+
+    return mark
+
+
+def sentence(check_name: str) -> str:
+    """Return a check's name as the sentence that it is."""
+    return check_name.removeprefix("check_").partition("[")[0].replace("_", " ")
+
+
+def same(
+    got: Any, expected: Any, *, call: str, why: str = "", rtol: float = 1e-5, atol: float = 1e-6
+) -> None:
+    """Raise CheckFailed unless `got` is `expected`: a tensor or array, a number, a tuple of them.
+
+    call  what was called, as one would write it
+    why   one sentence: why the expected answer is right
+    """
+    if isinstance(expected, tuple | list) and not _is_numbers(expected):
+        if not isinstance(got, tuple | list) or len(got) != len(expected):
+            _fail(call, why, f"{len(expected)} values", _shown(got), "")
+        for i, (g, e) in enumerate(zip(got, expected, strict=True)):
+            same(g, e, call=f"{call}[{i}]", why=why, rtol=rtol, atol=atol)
+        return
+    if expected is None or got is None:
+        if got is not expected:
+            _fail(call, why, _shown(expected), _shown(got), _hint(got))
+        return
+    wanted = np.asarray(getattr(expected, "data", expected))
+    answer = _as_array(got)
+    if answer is None:
+        _fail(call, why, _shown(wanted), repr(got), "")
+    if answer.dtype.kind not in "fiub" and wanted.dtype.kind in "fiub":
+        _fail(call, why, _shown(wanted), repr(got), "")
+    if answer.shape != wanted.shape:
+        _fail(call, why, _shown(wanted), _shown(answer), "the shapes differ")
+    close = np.isclose(answer, wanted, rtol=rtol, atol=atol, equal_nan=True)
+    if not close.all():
+        index = tuple(int(i) for i in np.argwhere(~close)[0])
+        where = f"at index {index}: " if index else ""
+        count = f"; {int((~close).sum())} of {close.size} elements differ" if close.size > 1 else ""
+        difference = f"{where}expected {wanted[index]:.7g}, got {answer[index]:.7g}{count}"
+        _fail(call, why, _shown(wanted), _shown(answer), difference)
+
+
+@contextmanager
+def raises(
+    error: type[BaseException], match: str = "", *, call: str, why: str = ""
+) -> Iterator[None]:
+    """Raise CheckFailed unless the block raises `error`, its message containing `match`."""
+    try:
+        yield
+    except error as caught:
+        if not re.search(match, str(caught)):
+            wanted = f"{error.__name__} whose message mentions {match!r}"
+            _fail(call, why, wanted, f"{type(caught).__name__}: {caught}", "")
+    else:
+        _fail(call, why, error.__name__, "no error", "")
+
+
+def _as_array(value: Any) -> Any:
+    try:
+        return np.asarray(getattr(value, "data", value))
+    except ValueError:
+        return None
+
+
+def _is_numbers(value: Any) -> bool:
+    return all(isinstance(v, int | float | bool) for v in value)
+
+
+def _hint(got: Any) -> str:
+    return "is a `return` missing?" if got is None else ""
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "None"
+    array = _as_array(value)
+    if array is None or array.dtype.kind not in "fiub":
+        return repr(value)
+    text = np.array2string(array, precision=6, separator=", ", threshold=40, edgeitems=3)
+    return f"{array.dtype} {array.shape}  {text}" if array.ndim else f"{array.dtype}  {text}"
+
+
+def _fail(call: str, why: str, expected: str, got: str, difference: str) -> None:
+    lines = [call, f"expected  {expected}", f"got       {got}"]
+    lines += [difference] if difference else []
+    lines += [f"why: {why}"] if why else []
+    raise CheckFailed("\n".join(lines))

@@ -1,0 +1,147 @@
+"""The process in which checks run: pytest, with a plugin that writes down each event as it happens.
+
+    python -m tinytorch.course.checks_process REQUEST.json EVENTS.jsonl
+
+The parent (`runner.py`) reads the events, also those of a process that it had to stop, so an
+endless loop costs one check, not all. The request names the file of checks, the module, the checks
+to leave out, the exercises in order with what each needs, and those that have failed already.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from tinytorch.course import overlay
+from tinytorch.course.checking import CheckFailed
+
+MEMORY = 8 * 2**30  # bytes of address space: far above any check, far below a runaway list
+
+
+class Recorder:
+    """Orders the checks by exercise, lets dependents wait, and writes down what happens."""
+
+    def __init__(self, request: dict[str, Any], events: IO[str]) -> None:
+        self.request = request
+        self.events = events
+        self.needs: dict[str, list[str]] = request["exercises"]
+        self.failed: set[str] = set(request["failed"])
+
+    def write(self, **event: Any) -> None:
+        self.events.write(json.dumps(event) + "\n")
+        self.events.flush()
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        order = list(self.needs)
+        done = set(self.request["done"])
+        items[:] = [i for i in items if i.function.exercise in order and i.name not in done]
+        items.sort(key=lambda item: order.index(item.function.exercise))
+
+    def pytest_runtest_protocol(self, item: Any) -> bool | None:
+        exercise = item.function.exercise
+        missing = [need for need in self.needs[exercise] if need in self.failed]
+        if not missing:
+            return None
+        self.failed.add(exercise)
+        message = f"waiting for {missing[0]}"
+        self.write(name=item.name, exercise=exercise, outcome="waiting", message=message)
+        return True
+
+    def pytest_runtest_setup(self, item: Any) -> None:
+        self.write(name=item.name, exercise=item.function.exercise, outcome="started")
+
+    def pytest_exception_interact(self, node: Any, call: Any) -> None:
+        if not hasattr(node, "function"):  # a file of checks that cannot be imported
+            self.write(outcome="broken", **explain(call.excinfo.value))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.when == "call" or report.failed:
+            exercise, found = report.checked
+            if report.failed:
+                self.failed.add(exercise)
+            outcome = found.pop("outcome", "failed" if report.failed else "passed")
+            name = report.nodeid.rpartition("::")[2]
+            self.write(name=name, exercise=exercise, outcome=outcome, **found)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
+        report = yield
+        found = explain(call.excinfo.value) if call.excinfo else {}
+        report.checked = (item.function.exercise, found)
+        return report
+
+
+def explain(error: BaseException) -> dict[str, Any]:
+    """Say what went wrong in the student's terms: a sentence, and the line of theirs, if any."""
+    place = _own_line(error)
+    if isinstance(error, NotImplementedError) and " · " in str(error):
+        return {"outcome": "unwritten", "message": f"{error} is not written yet", "place": place}
+    if isinstance(error, CheckFailed):
+        return {"message": str(error), "place": None}
+    if type(error) is AssertionError:
+        return {"message": str(error).partition("\nassert ")[0], "place": place}
+    if isinstance(error, RecursionError):
+        return {"message": "RecursionError: a function calls itself without end", "place": place}
+    if isinstance(error, SyntaxError):
+        return {"message": f"{type(error).__name__}: {error.msg}", "place": place}
+    if isinstance(error, MemoryError):
+        limit = f"{MEMORY // 2**30} GiB"
+        return {"message": f"MemoryError: more than {limit} were asked for", "place": place}
+    return {"message": f"{type(error).__name__}: {error}", "place": place}
+
+
+def _own_line(error: BaseException) -> dict[str, Any] | None:
+    """Return the last line of the workspace that the error passed through."""
+    files = set(overlay.mine().values())
+    if isinstance(error, SyntaxError) and _is_built(str(error.filename)):
+        code = (error.text or "").rstrip("\n")
+        return {"file": error.filename, "line": error.lineno, "code": code, "column": error.offset}
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename in files or _is_built(frame.filename)]
+    if not own:
+        return None
+    last = own[-1]
+    return {"file": last.filename, "line": last.lineno, "code": last.line or "", "column": None}
+
+
+def _is_built(file: str) -> bool:
+    """Whether a file is one that the overlay serves, though it may have failed to import."""
+    finders = [finder for finder in sys.meta_path if isinstance(finder, overlay.Overlay)]
+    return any(Path(file) == own for finder in finders for own in finder.files.values())
+
+
+def limit_memory() -> None:
+    """Let an allocation that can only be a mistake fail, where the system can do that."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+
+
+def main(request_file: str, events_file: str) -> None:
+    request = json.loads(Path(request_file).read_text("utf-8"))
+    with Path(events_file).open("w", encoding="utf-8") as events:
+        recorder = Recorder(request, events)
+        limit_memory()
+        try:
+            importlib.import_module(request["module"])
+        except Exception as error:
+            recorder.write(outcome="broken", **{**explain(error), "name": ""})
+            return
+        settings = Path(request["checks"]).with_name("pytest.ini")
+        options = ["-p", "no:cacheprovider", "--noconftest", "-q", "--tb=no", "-c", str(settings)]
+        pytest.main([*options, request["checks"]], plugins=[recorder])
+        recorder.write(outcome="finished")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

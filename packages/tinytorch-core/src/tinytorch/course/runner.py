@@ -1,0 +1,175 @@
+"""Runs the checks of a module against one file, in a process with limits of time and memory.
+
+`run_checks` is the one way: the terminal, notebooks and graders show what it returns. Left out:
+what happens inside that process (`checks_process.py`), and showing results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tinytorch.course import overlay
+from tinytorch.course.checking import sentence
+from tinytorch.course.lesson import Lesson, read
+from tinytorch.course.results import CheckResult, ModuleResult, Place
+
+SECONDS = 20.0  # for one check; they take milliseconds, on a busy machine too
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module of the course: its lesson, and its file of checks."""
+
+    lesson: Lesson
+    checks: Path
+
+
+def subject(module: str) -> Subject:
+    """Return the lesson and the checks of "tinytorch.core.tensor". Raises LookupError."""
+    package, _, name = module.rpartition(".")
+    here = Path(str(files(package)))
+    lessons = sorted((here / "lessons").glob(f"*_{name}.md"))
+    if not lessons:
+        raise LookupError(f"{module} has no lesson")
+    return Subject(read(lessons[0]), here / "checks" / f"check_{lessons[0].stem}.py")
+
+
+def run_checks(
+    about: Subject,
+    root: Path | None = None,
+    exercise: str | None = None,
+    seconds: float = SECONDS,
+) -> ModuleResult:
+    """Run the checks of a module, or of one exercise, and return what they found.
+
+    about    the module, by `subject("tinytorch.core.tensor")`
+    root     the workspace whose file is checked (it need not have joined); None: the installed one
+    seconds  how long one check may take before it is stopped and reported as such
+    """
+    lesson = about.lesson
+    module = lesson.module
+    file = module.removeprefix("tinytorch.").replace(".", "/") + ".py"
+    path = str(root / file) if root else module
+    wanted = {e.id: list(e.needs) for e in lesson.exercises}
+    if exercise is not None:
+        wanted = {lesson.exercise(exercise).id: []}
+    environment = {
+        **os.environ,
+        overlay.WORKSPACE: str(root) if root else "off",
+        overlay.BUILDING: file if root else "",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    request: dict[str, Any] = {
+        "module": module,
+        "checks": str(about.checks),
+        "exercises": wanted,
+        "done": [],
+        "failed": [],
+    }
+    results: list[CheckResult] = []
+    while True:
+        found, broken, stopped = _attempt(request, environment, seconds)
+        results += found
+        if broken:
+            place = _place(broken.get("place"))
+            return ModuleResult(lesson.number, module, path, (), broken["message"], place)
+        if stopped is None:
+            return ModuleResult(lesson.number, module, path, tuple(results))
+        results.append(stopped)
+        request["done"] = [check.name for check in results]
+        request["failed"] = sorted({c.exercise for c in results if c.outcome != "passed"})
+
+
+def _attempt(
+    request: dict[str, Any], environment: dict[str, str], seconds: float
+) -> tuple[list[CheckResult], dict[str, Any] | None, CheckResult | None]:
+    """Run one process until it ends or a check takes too long.
+
+    Returns the checks that ended, the event of a file that cannot be imported, and the check that
+    had to be stopped.
+    """
+    with tempfile.TemporaryDirectory(prefix="tinytorch-") as folder:
+        request_file, events_file = Path(folder, "request.json"), Path(folder, "events.jsonl")
+        output_file = Path(folder, "output.txt")
+        request_file.write_text(json.dumps(request), "utf-8")
+        command = [sys.executable, "-m", "tinytorch.course.checks_process"]
+        with output_file.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, str(request_file), str(events_file)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            late = _wait(process, events_file, seconds)
+        events = _events(events_file)
+        ended = [e for e in events if e.get("name") and e["outcome"] != "started"]
+        results = [_result(event) for event in ended]
+        broken = next((e for e in events if e["outcome"] == "broken"), None)
+        running = [
+            e
+            for e in events
+            if e["outcome"] == "started" and e["name"] not in {r.name for r in results}
+        ]
+        if running:
+            how = (
+                f"it did not finish within {seconds:g} seconds: is there a loop that never ends?"
+                if late
+                else f"it ended Python itself (exit status {process.returncode})"
+            )
+            event = {**running[-1], "outcome": "timeout" if late else "failed", "message": how}
+            return results, broken, _result(event)
+        if broken is None and not (events and events[-1]["outcome"] == "finished"):
+            said = output_file.read_text("utf-8", errors="replace")[-2000:]
+            raise RuntimeError(f"the checks' process ended without a result:\n{said}")
+        return results, broken, None
+
+
+def _wait(process: subprocess.Popen[bytes], events: Path, seconds: float) -> bool:
+    """Wait for the process; stop it, and return True, once nothing has happened for `seconds`."""
+    size, since = -1, time.monotonic()
+    while True:
+        try:
+            process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            return False
+        now = events.stat().st_size if events.exists() else 0
+        if now != size:
+            size, since = now, time.monotonic()
+        elif time.monotonic() - since > seconds:
+            process.kill()
+            process.wait()
+            return True
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    lines = path.read_text("utf-8").split("\n")[:-1]  # a line that was being written is left out
+    return [json.loads(line) for line in lines]
+
+
+def _result(event: dict[str, Any]) -> CheckResult:
+    return CheckResult(
+        name=event["name"],
+        sentence=sentence(event["name"]),
+        exercise=event["exercise"],
+        outcome=event["outcome"],
+        message=event.get("message", ""),
+        place=_place(event.get("place")),
+    )
+
+
+def _place(found: dict[str, Any] | None) -> Place | None:
+    return Place(**found) if found else None
