@@ -27,6 +27,7 @@ from tinytorch.core import ops
 from tinytorch.core.autograd import gradcheck
 from tinytorch.core.context import listening, no_grad, use
 from tinytorch.core.errors import GradientError
+from tinytorch.core.losses import binary_cross_entropy
 from tinytorch.core.primitive import KERNELS, RULES, Event, primitives
 from tinytorch.core.tensor import Tensor
 
@@ -37,6 +38,9 @@ WITH_KERNELS = [case for case in CASES if KERNELS.get(case.name)]
 MIXING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "matmul", "contract",
           "concat", "mse_loss", "binary_cross_entropy", "cast"}  # fmt: skip
 PUBLIC = {*ops.__all__} - {name for name in ops.__all__ if name in vars(ops.creation)}
+# in these the gradient of the first operand, the prediction, comes for nothing or is always wanted
+FIRST_ALWAYS = {"mse_loss", "cross_entropy", "binary_cross_entropy",
+                "binary_cross_entropy_with_logits"}  # fmt: skip
 
 
 def every(cases: list[Case]) -> pytest.MarkDecorator:
@@ -228,6 +232,34 @@ def test_operands_that_need_no_gradient_change_nothing_for_the_others(case: Case
             for other, tensor in enumerate(operands)
             if isinstance(tensor, Tensor) and other != position
         )
+
+
+@every([case for case in DIFFERENTIABLE if case.name in RULES and len(case.arrays()) > 1])
+def test_a_gradient_that_nobody_wants_is_not_computed(case: Case) -> None:
+    for unwanted, x in enumerate(case.arrays()):
+        if not is_float(x) or (case.name in FIRST_ALWAYS and unwanted == 0):
+            continue
+        operands = as_tensors(case.arrays())
+        operands[unwanted].requires_grad = False
+        outputs = case.outputs(operands)
+        record = outputs[0].node
+        if record is None:
+            continue  # nothing else wants one
+        g = weights_for(outputs)[0]
+        with case.quiet():
+            record.gradients(g)
+            answer = RULES[case.name](g, record)
+        dx = answer[unwanted]  # g itself, or a piece of it, costs nothing
+        assert dx is None or not dx.size or np.shares_memory(dx, g), f"operand {unwanted}"
+
+
+def test_bce_is_linear_in_the_target_where_the_logarithm_stops() -> None:
+    p = Tensor([0.0, 1.0, 0.5])
+    y = Tensor([0.5, 0.5, 0.5], requires_grad=True)
+    binary_cross_entropy(p, y, reduction="sum").backward()
+    assert y.grad is not None
+    at = [binary_cross_entropy(p, Tensor([v] * 3), reduction="none").data for v in (0.0, 1.0)]
+    np.testing.assert_allclose(y.grad, at[1] - at[0], rtol=1e-6)
 
 
 # Fast kernels against plain definitions

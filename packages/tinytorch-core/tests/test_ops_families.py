@@ -138,6 +138,7 @@ def test_allclose_compares_tensors_arrays_and_numbers() -> None:
     assert ops.allclose([0.0], 0.05, atol=0.1)
     assert not ops.allclose([np.nan], [np.nan])
     assert ops.allclose([np.nan], [np.nan], equal_nan=True)
+    assert ops.allclose(Tensor([1.0], requires_grad=True), 1)
     assert type(ops.allclose(1.0, 1.0)) is bool
 
 
@@ -182,6 +183,17 @@ def test_outputs_of_one_call_share_a_record_whose_rule_runs_once() -> None:
     (first.sum() * 2 + (second * second).sum()).backward()
     assert x.grad is not None
     assert x.grad.tolist() == [2, 2, 6, 8]
+
+
+def test_operations_take_numbers_too() -> None:
+    assert ops.floor(2.5).item() == 2
+    assert ops.round(2).dtype == np.int64
+    assert ops.astype(2.7, int).item() == 2
+    assert ops.astype(2, np.float64).dtype == np.float64
+    assert ops.pad(1.5, pad_width=0).item() == 1.5
+    assert ops.masked_fill(1.5, True, value=0).item() == 0
+    assert ops.one_hot(1, num_classes=2).tolist() == [0, 1]
+    assert ops.maximum(1, 2.5).item() == 2.5
 
 
 def test_operations_take_lists_and_arrays_too() -> None:

@@ -18,7 +18,7 @@ from tinytorch.core.tensor import Tensor
 
 
 @primitive
-def concat(*arrays: Array, axis: int = 0) -> Array:
+def concat(*arrays: Array, axis: int) -> Array:
     """The operands one after the other along `axis`: what `concatenate` and `stack` call.
 
     Raises ShapeError unless all other sizes agree.
@@ -37,7 +37,7 @@ def concat(*arrays: Array, axis: int = 0) -> Array:
 
 @gradient("concat")
 def concat_gradient(g: Array, call: Record) -> Any:
-    axis = call.params.get("axis", 0)
+    axis = call.params["axis"]
     ends = list(accumulate(a.shape[axis] for a in call.arrays))
     return tuple(np.split(g, ends[:-1], axis))
 
