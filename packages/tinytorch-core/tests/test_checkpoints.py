@@ -58,7 +58,7 @@ def test_another_kind_of_generator_is_refused_by_name() -> None:
 WRITER = """
 import builtins, os, sys
 import numpy as np
-from tinytorch.core import serialization
+from tinytorch.core import files
 from tinytorch.core.checkpoints import Checkpoint, CheckpointFolder
 
 def die(*arguments):
@@ -81,9 +81,9 @@ for number in range(last + 1):
     weights = {"w": np.full(size, number, np.float32)}
     checkpoint = Checkpoint(weights, {}, [], [], {"step": number}, [])
     if number == last and end == "opening":
-        serialization.open = die
+        files.open = die
     if number == last and end == "writing":
-        serialization.open = lambda *arguments: Half(builtins.open(*arguments))
+        files.open = lambda *arguments: Half(builtins.open(*arguments))
     if number == last and end == "syncing":
         os.fsync = die
     if number == last and end == "renaming":

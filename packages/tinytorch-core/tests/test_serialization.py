@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import tinytorch
-from tinytorch.core import serialization
-from tinytorch.core.serialization import load, load_metadata, save, write_atomically
+from tinytorch.core import files, serialization
+from tinytorch.core.files import write_atomically
+from tinytorch.core.serialization import load, load_metadata, save
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", ">f4", ">i8"]
 
@@ -170,7 +171,7 @@ def test_the_target_is_never_opened_for_writing(
 ) -> None:
     seen = []
     monkeypatch.setattr(
-        serialization.os, "replace", lambda a, b: seen.append((a.read_bytes(), b.exists()))
+        files.os, "replace", lambda a, b: seen.append((a.read_bytes(), b.exists()))
     )
     write_atomically(tmp_path / "x", b"all of it")
     assert seen == [(b"all of it", False)]

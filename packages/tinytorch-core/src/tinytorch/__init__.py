@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 __path__ = extend_path(__path__, __name__)
 
+from tinytorch._lazy import lazy_exports
+from tinytorch._version import __version__ as __version__
 from tinytorch.course.overlay import install as _install
 
 _install()  # in a student's workspace, their modules stand in for ours
-
-from tinytorch._lazy import lazy_exports  # noqa: E402
-from tinytorch._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tinytorch import data as data

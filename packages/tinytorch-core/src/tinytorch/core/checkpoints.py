@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.files import AnyPath, remove_partial, write_atomically
 from tinytorch.core.layers import Module
 from tinytorch.core.primitive import Array
 from tinytorch.core.random import default_generator
-from tinytorch.core.serialization import AnyPath, read, remove_partial, to_bytes, write_atomically
+from tinytorch.core.serialization import read, to_bytes
 from tinytorch.core.tensor import Tensor
 
 FORMAT = "tinytorch-checkpoint-1"

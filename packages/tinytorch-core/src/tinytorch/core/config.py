@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tinytorch.core.serialization import AnyPath, write_atomically
+from tinytorch.core.files import AnyPath, write_atomically
 
 C = TypeVar("C")
 Table = dict[str, Any]

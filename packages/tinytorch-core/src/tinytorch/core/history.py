@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinytorch.core.serialization import AnyPath, write_atomically
+from tinytorch.core.files import AnyPath, write_atomically
 
 Row = dict[str, float]  # counts are ints
 

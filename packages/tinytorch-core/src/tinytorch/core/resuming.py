@@ -20,9 +20,9 @@ from tinytorch.core.checkpoints import (
     generator_states,
     restore_generators,
 )
+from tinytorch.core.files import AnyPath, write_atomically
 from tinytorch.core.history import History
 from tinytorch.core.layers import Module
-from tinytorch.core.serialization import AnyPath, write_atomically
 
 
 class Resumable:

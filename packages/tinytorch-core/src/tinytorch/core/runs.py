@@ -24,11 +24,11 @@ from tinytorch import datasets
 from tinytorch.core.activations import GELU, ReLU, Sigmoid, Tanh
 from tinytorch.core.config import ConfigError, read_config, save_config, setting, to_toml
 from tinytorch.core.dataloader import DataLoader, random_split
+from tinytorch.core.files import AnyPath
 from tinytorch.core.history import EarlyStopping
 from tinytorch.core.layers import Dropout, Linear, Sequential
 from tinytorch.core.losses import CrossEntropyLoss
 from tinytorch.core.optimizers import SGD, Adam, AdamW
-from tinytorch.core.serialization import AnyPath
 from tinytorch.core.tensor import Tensor
 from tinytorch.core.training import (
     CosineSchedule,

@@ -8,8 +8,6 @@ runs whatever program its maker put into it.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.files import AnyPath, write_atomically
 from tinytorch.core.primitive import Array
 from tinytorch.core.tensor import Tensor
 
 CHECKSUM = "tinytorch.crc32"  # among the metadata of each file that `save` wrote
 
 Tensors = Mapping[str, Tensor | Array]
-AnyPath = str | os.PathLike[str]
 
 
 def save(tensors: Tensors, path: AnyPath, metadata: Mapping[str, str] | None = None) -> None:
@@ -95,41 +93,6 @@ def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
             "Copy it anew, or take an earlier one"
         )
     return arrays, texts
-
-
-def write_atomically(path: AnyPath, content: bytes | str) -> None:
-    """Put `content` into the file `path`: whoever reads it sees the old file or the new one.
-
-    It is written beside the target, forced to the disk, and renamed, which is one step for the
-    file system. A kill in between leaves a file `.NAME.XXXX.partial`, which nobody reads.
-    """
-    target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{path}: there is no folder {target.parent} to write it in")
-    data = content.encode() if isinstance(content, str) else content
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with open(partial, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name must reach the disk too
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def remove_partial(path: AnyPath) -> None:
-    """Remove what killed writers of `path` left behind. Only for whoever writes there alone."""
-    target = Path(os.path.realpath(path))
-    for partial in target.parent.glob(f".{target.name}.*.partial"):
-        partial.unlink(missing_ok=True)
 
 
 def _storable(name: Any, tensor: Tensor | Array) -> Array:

@@ -21,13 +21,13 @@ from tinytorch.core.checkpoints import Position
 from tinytorch.core.context import no_grad
 from tinytorch.core.diagnosis import diagnosis
 from tinytorch.core.errors import ShapeError
+from tinytorch.core.files import AnyPath
 from tinytorch.core.history import EarlyStopping as EarlyStopping
 from tinytorch.core.history import History, Row
 from tinytorch.core.interruption import Interruption
 from tinytorch.core.layers import Module
 from tinytorch.core.progress import Silent, display
 from tinytorch.core.resuming import Resumable
-from tinytorch.core.serialization import AnyPath
 from tinytorch.core.tensor import Tensor
 
 Schedule = Callable[[int], float]

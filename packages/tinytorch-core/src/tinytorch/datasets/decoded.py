@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinytorch.core.files import write_atomically
 from tinytorch.datasets.image_dataset import Uint8Array
 
 FORMAT = 1  # raise when what is stored changes its meaning
@@ -49,18 +48,6 @@ def save(folder: Path, name: str, source: Path, array: Uint8Array) -> None:
     record = {"key": _key(source), "crc32": zlib.crc32(content)}
     write_atomically(folder / f"{name}.npy", content)
     write_atomically(folder / f"{name}.json", json.dumps(record).encode())  # last: it vouches
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that a reader, or a crash, sees all of it or the one before."""
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
 
 
 def _key(source: Path) -> dict[str, Any]:
