@@ -68,6 +68,7 @@ def test_help_names_every_command_with_a_sentence() -> None:
 
 
 def test_a_misspelt_command_is_wrong_usage_and_the_right_one_is_proposed() -> None:
+    assert main(["milestones"]) == 2
     result = CliRunner().invoke(app, ["milestones"])
     assert result.exit_code == 2
     assert "Did you mean milestone?" in result.output
