@@ -1,7 +1,7 @@
 """What every optimizer keeps: parameters in groups with options, their state, and its saving.
 
-Given. `Optimizer` (module 07) inherits this, so that lesson 07's file holds only what that lesson teaches.
-Left out: the updates themselves.
+Given. `Optimizer` (module 07) inherits this, so that lesson 07's file holds only what that lesson
+teaches. Left out: the updates themselves.
 """
 
 from __future__ import annotations
@@ -153,7 +153,9 @@ class ParameterGroups:
         Raises ValueError, and changes nothing, if the state is of another kind of optimizer.
         """
         if not {"state", "param_groups"} <= set(saved):
-            raise ValueError(f'an optimizer\'s state has "state" and "param_groups", not {list(saved)}')
+            raise ValueError(
+                f'an optimizer\'s state has "state" and "param_groups", not {list(saved)}'
+            )
         own = self.state_dict()["param_groups"]
         groups = [dict(group) for group in saved["param_groups"]]
         wanted, given = ([group.pop("params", None) for group in g] for g in (own, groups))
