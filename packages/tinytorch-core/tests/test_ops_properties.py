@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,15 +15,8 @@ from tinytorch.core.autograd import unbroadcast
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.tensor import Tensor
 
-settings.register_profile(
-    "operations",
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("operations")
+# the same examples every time, and nothing left behind in the folder that tests run in
+repeatable = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 FILLED = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=4)
@@ -46,6 +39,7 @@ def summed(g: Any, shape: tuple[int, ...]) -> Any:
     return np.bincount(places.ravel(), g.ravel(), minlength=int(np.prod(shape))).reshape(shape)
 
 
+@repeatable
 @given(PAIRS)
 def test_unbroadcast_adds_up_what_broadcasting_repeated(pair: Any) -> None:
     g = np.random.default_rng(0).standard_normal(pair.result_shape)
@@ -55,6 +49,7 @@ def test_unbroadcast_adds_up_what_broadcasting_repeated(pair: Any) -> None:
         np.testing.assert_allclose(found, summed(g, shape), atol=1e-12)
 
 
+@repeatable
 @given(SHAPES, SHAPES)
 def test_unbroadcast_refuses_shapes_that_cannot_come_from_broadcasting(
     result: tuple[int, ...], shape: tuple[int, ...]
@@ -68,6 +63,7 @@ def test_unbroadcast_refuses_shapes_that_cannot_come_from_broadcasting(
         unbroadcast(np.ones(result), shape)
 
 
+@repeatable
 @given(PAIRS)
 def test_a_product_passes_the_other_operand_back_to_each(pair: Any) -> None:
     x, y = drawn(pair.input_shapes[0], 1), drawn(pair.input_shapes[1], 2)
@@ -81,6 +77,7 @@ def test_a_product_passes_the_other_operand_back_to_each(pair: Any) -> None:
     )
 
 
+@repeatable
 @given(SHAPES, st.randoms(use_true_random=False))
 def test_a_permutation_and_its_inverse_cancel(shape: tuple[int, ...], random: Any) -> None:
     axes = list(range(len(shape)))
@@ -94,6 +91,7 @@ def test_a_permutation_and_its_inverse_cancel(shape: tuple[int, ...], random: An
     np.testing.assert_array_equal(gradient_of(x), g)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_reshaping_there_and_back_changes_nothing(shape: tuple[int, ...], data: Any) -> None:
     x = drawn(shape)
@@ -106,6 +104,7 @@ def test_reshaping_there_and_back_changes_nothing(shape: tuple[int, ...], data: 
     np.testing.assert_array_equal(gradient_of(x), g)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_what_was_split_can_be_concatenated_again(shape: tuple[int, ...], data: Any) -> None:
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -120,6 +119,7 @@ def test_what_was_split_can_be_concatenated_again(shape: tuple[int, ...], data: 
     np.testing.assert_array_equal(gradient_of(x), g)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_parts_that_were_not_used_get_no_gradient(shape: tuple[int, ...], data: Any) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1))
@@ -132,6 +132,7 @@ def test_parts_that_were_not_used_get_no_gradient(shape: tuple[int, ...], data: 
     np.testing.assert_array_equal(gradient_of(x), wanted)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_indexing_picks_and_scatters_as_numpy_does(shape: tuple[int, ...], data: Any) -> None:
     index = data.draw(
@@ -151,6 +152,7 @@ def test_indexing_picks_and_scatters_as_numpy_does(shape: tuple[int, ...], data:
     np.testing.assert_allclose(gradient_of(x), wanted, atol=1e-12)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_tensors_can_index_tensors(shape: tuple[int, ...], data: Any) -> None:
     index = data.draw(hnp.integer_array_indices(shape))
@@ -159,6 +161,7 @@ def test_tensors_can_index_tensors(shape: tuple[int, ...], data: Any) -> None:
     np.testing.assert_array_equal(x[tensors].data, x.data[index])
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_gathering_scatters_back_to_where_each_element_came_from(
     shape: tuple[int, ...], data: Any
@@ -176,6 +179,7 @@ def test_gathering_scatters_back_to_where_each_element_came_from(
     np.testing.assert_allclose(gradient_of(x), wanted, atol=1e-12)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_padding_and_cutting_off_cancel(shape: tuple[int, ...], data: Any) -> None:
     widths = [data.draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in shape]
@@ -186,6 +190,7 @@ def test_padding_and_cutting_off_cancel(shape: tuple[int, ...], data: Any) -> No
     np.testing.assert_array_equal(padded[inside].data, x.data)
 
 
+@repeatable
 @given(FILLED, st.data())
 def test_sorting_is_a_permutation_of_values_and_gradients(
     shape: tuple[int, ...], data: Any

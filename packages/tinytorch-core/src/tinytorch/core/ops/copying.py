@@ -107,8 +107,10 @@ def repeat(x: Array, *, repeats: int | Sequence[int], axis: int) -> Array:
 @gradient("repeat")
 def repeat_gradient(g: Array, call: Record) -> Any:
     (x,) = call.arrays
-    axis = normalize_axis_index(call.params["axis"], x.ndim)
-    source = np.repeat(np.arange(x.shape[axis]), call.params["repeats"])
+    axis, repeats = normalize_axis_index(call.params["axis"], x.ndim), call.params["repeats"]
+    if isinstance(repeats, int):  # (..., n * repeats, ...) -> (..., n, repeats, ...), and sum
+        return g.reshape(*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]).sum(axis=axis + 1)
+    source = np.repeat(np.arange(x.shape[axis]), repeats)
     dx = np.zeros_like(x)
     np.add.at(np.moveaxis(dx, axis, 0), source, np.moveaxis(g, axis, 0))  # in views of both
     return dx
