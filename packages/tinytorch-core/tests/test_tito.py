@@ -139,6 +139,14 @@ def test_ctrl_c_within_a_command_is_quiet_and_exits_with_130(
     assert (captured.out + captured.err).strip() == ""
 
 
+def test_ctrl_c_before_any_command_is_found_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(given: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinytorch.tito._run", interrupt)
+    assert main([]) == 130
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 @pytest.mark.parametrize(
     ("arguments", "awaited"),

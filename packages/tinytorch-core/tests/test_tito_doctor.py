@@ -45,8 +45,11 @@ def test_a_problem_is_shown_with_the_command_that_mends_it(tmp_path: Path) -> No
     assert done.stdout.endswith("1 problem\n")
 
 
-def test_a_foreign_distribution_called_tinytorch_is_named_and_removed(tmp_path: Path) -> None:
-    pretend_installed(tmp_path, "tinytorch", "0.1.8", top_level_txt="tinytorch\n")
+@pytest.mark.parametrize("provides", ["tinytorch", "something_else"])
+def test_a_foreign_distribution_called_tinytorch_is_named_and_removed(
+    provides: str, tmp_path: Path
+) -> None:
+    pretend_installed(tmp_path, "tinytorch", "0.1.8", top_level_txt=f"{provides}\n")
     [(found, repair)] = problems(tmp_path, PYTHONPATH=str(tmp_path))
     assert "'tinytorch' (0.1.8) is not part of this project" in found
     uninstall, _, again = repair.partition(" && ")

@@ -65,6 +65,7 @@ def test_a_pack_cannot_take_the_name_of_a_command_of_tito(tmp_path: Path) -> Non
     (tmp_path / "harbour.py").write_text(PACK, "utf-8")
     path = announce(tmp_path, "harbour:TIER")
     assert "high water" not in tito("doctor", cwd=tmp_path, PYTHONPATH=path).stdout
+    assert "Not this one." not in tito("--help", cwd=tmp_path, PYTHONPATH=path).stdout
 
 
 @pytest.mark.parametrize(

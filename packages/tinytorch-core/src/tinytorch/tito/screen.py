@@ -174,7 +174,7 @@ class Screen:
         from rich.console import Console
         from rich.progress import Progress
 
-        self._console = Console(color_system="auto" if self._colours else None)
+        self._console = Console()  # which heeds NO_COLOR itself
         try:
             with Progress(*columns, console=self._console, transient=True, expand=True) as bar:
                 yield bar
