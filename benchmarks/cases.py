@@ -141,13 +141,14 @@ def function_torch(name: str, backward: bool = False) -> Step:
 
 
 # Adam on ten million parameters
-def adam_tinytorch() -> Step:
+def adam_tinytorch(tensors: int) -> Step:
     from tinytorch import Tensor
     from tinytorch.optim import Adam
 
-    parameters = [Tensor(_random(1000, 1000), requires_grad=True) for _ in range(10)]
+    shape = (10_000 // tensors, 1000)
+    parameters = [Tensor(_random(*shape), requires_grad=True) for _ in range(tensors)]
     optimizer = Adam(parameters, lr=1e-3)
-    gradient = _random(1000, 1000)
+    gradient = _random(*shape)
 
     def step() -> None:
         for parameter in parameters:
@@ -157,12 +158,13 @@ def adam_tinytorch() -> Step:
     return step
 
 
-def adam_torch(fused: bool | None = None) -> Step:
+def adam_torch(tensors: int, fused: bool | None = None) -> Step:
     import torch
 
-    parameters = [torch.nn.Parameter(torch.tensor(_random(1000, 1000))) for _ in range(10)]
+    shape = (10_000 // tensors, 1000)
+    parameters = [torch.nn.Parameter(torch.tensor(_random(*shape))) for _ in range(tensors)]
     optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=fused)
-    gradient = torch.tensor(_random(1000, 1000))
+    gradient = torch.tensor(_random(*shape))
 
     def step() -> None:
         for parameter in parameters:
@@ -225,6 +227,23 @@ CASES = [
     *_function("gelu", (0.9, 1.5)),
     *_function("softmax", (1.3, 2.0)),
     *_function("log_softmax"),
-    Case("adam, 10M parameters", "PyTorch's default", adam_tinytorch, adam_torch, (0.35, 0.40)),
-    Case("adam fused, 10M parameters", "fused=True", adam_tinytorch, lambda: adam_torch(True)),
+    Case(
+        "adam, 10M parameters in 1 tensor",
+        "PyTorch's default",
+        lambda: adam_tinytorch(1),
+        lambda: adam_torch(1),
+        (0.35, 0.40),
+    ),
+    Case(
+        "adam, 10M parameters in 10 tensors",
+        "PyTorch's default",
+        lambda: adam_tinytorch(10),
+        lambda: adam_torch(10),
+    ),
+    Case(
+        "adam, 10M parameters in 1 tensor, fused",
+        "PyTorch with fused=True",
+        lambda: adam_tinytorch(1),
+        lambda: adam_torch(1, fused=True),
+    ),
 ]

@@ -16,6 +16,18 @@ from tinytorch.course.overlay import install as _install
 
 _install()  # in a student's workspace, their modules stand in for ours
 
+# as in PyTorch, all operations stand at the top: tinytorch.zeros, tinytorch.where
+_OPERATIONS = """
+    abs add all allclose any arange argmax argmin argsort astype broadcast_to ceil clip
+    clone concatenate cos cumsum div einsum equal exp expand_dims eye flatten flip floor
+    from_numpy full full_like gelu getitem greater greater_equal isfinite isnan less
+    less_equal linspace log log1p log_softmax logical_and logical_not logical_or
+    logsumexp masked_fill matmul max maximum mean min minimum mul neg norm not_equal
+    one_hot ones ones_like outer pad permute pow prod rand randint randn relu repeat
+    reshape round sigmoid sign sin softmax sort split sqrt squeeze stack std sub sum
+    take_along_axis tanh tensor tile topk transpose tril triu var where zeros zeros_like
+"""
+
 if TYPE_CHECKING:
     from tinytorch import data as data
     from tinytorch import datasets as datasets
@@ -28,10 +40,12 @@ if TYPE_CHECKING:
     from tinytorch.core.errors import GradientError as GradientError
     from tinytorch.core.errors import ShapeError as ShapeError
     from tinytorch.core.measurement import measure as measure
+    from tinytorch.core.ops import *  # noqa: F403
     from tinytorch.core.random import manual_seed as manual_seed
     from tinytorch.core.serialization import load as load
     from tinytorch.core.serialization import save as save
     from tinytorch.core.tensor import Tensor as Tensor
+    from tinytorch.core.training import Trainer as Trainer
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -42,6 +56,8 @@ __getattr__, __dir__ = lazy_exports(
         "tinytorch.core.serialization": ("save", "load"),
         "tinytorch.core.measurement": ("measure",),
         "tinytorch.core.errors": ("ShapeError", "GradientError"),
+        "tinytorch.core.training": ("Trainer",),
+        "tinytorch.core.ops": tuple(_OPERATIONS.split()),
     },
     modules=(
         "tinytorch.core.ops",

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-import tinytorch.core.kernels.adam
-import tinytorch.core.kernels.sgd  # noqa: F401  (both attach the fast form of a rule below)
 from tinytorch.core.parameter_groups import Group, ParameterGroups, Parameters, State
 from tinytorch.core.primitive import Array, routine
 

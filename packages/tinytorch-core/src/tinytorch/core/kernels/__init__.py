@@ -8,13 +8,25 @@ definition, as are small arrays, for which a block loop would only cost.
 """
 
 from tinytorch.core.kernels import (
+    adam,
     cross_entropy,
     gelu,
     linear,
     log_softmax,
     relu,
+    sgd,
     sigmoid,
     softmax,
 )
 
-__all__ = ["cross_entropy", "gelu", "linear", "log_softmax", "relu", "sigmoid", "softmax"]
+__all__ = [
+    "adam",
+    "cross_entropy",
+    "gelu",
+    "linear",
+    "log_softmax",
+    "relu",
+    "sgd",
+    "sigmoid",
+    "softmax",
+]
