@@ -11,6 +11,7 @@ import click
 
 from tinytorch.course.tiers import Milestone, milestones
 from tinytorch.tito.jsonout import emit
+from tinytorch.tito.threads import one_thread
 
 
 @click.group()
@@ -74,8 +75,10 @@ def run(
 ) -> None:
     """Run the milestone of YEAR: 1958 (or 1957), 1969, 1986, or its name.
 
-    Exit status 1 if it misses a gate. Nothing is written unless --out says where.
+    Exit status 1 if it misses a gate. Nothing is written unless --out says where. Matrix products
+    use one thread; OMP_NUM_THREADS=2 in the environment asks for two.
     """
+    one_thread()
     from tinytorch.core.milestones.settings import SettingError
 
     chosen = find(year)
