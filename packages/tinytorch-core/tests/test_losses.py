@@ -59,7 +59,7 @@ def test_label_smoothing_gives_every_class_a_share():
     assert CrossEntropyLoss(label_smoothing=0.1)(logits, Tensor(target)).item() == pytest.approx(
         expected
     )
-    with pytest.raises(ValueError, match="label_smoothing is 1.5"):
+    with pytest.raises(ValueError, match=r"label_smoothing is 1\.5"):
         CrossEntropyLoss(label_smoothing=1.5)
 
 

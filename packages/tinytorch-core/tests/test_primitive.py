@@ -18,9 +18,10 @@ from tinytorch.core.tensor import Tensor, add, matmul, mul
 @pytest.fixture
 def undo():
     """Forget primitives, rules and kernels that a test defines."""
-    kept = [dict(table) for table in (door._PRIMITIVES, door.RULES, door.KERNELS)]
+    tables = [door._PRIMITIVES, door.RULES, *door.KERNELS.values(), door.KERNELS]
+    kept = [dict(table) for table in tables]
     yield
-    for table, before in zip((door._PRIMITIVES, door.RULES, door.KERNELS), kept, strict=True):
+    for table, before in zip(tables, kept, strict=True):
         table.clear()
         table.update(before)
 
