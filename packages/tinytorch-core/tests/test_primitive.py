@@ -1,6 +1,7 @@
 """The door: what a call records, who hears of it, and which code runs."""
 
 import contextvars
+import dataclasses
 import gc
 import threading
 import types
@@ -299,3 +300,9 @@ def test_a_graph_dies_with_its_output_without_the_garbage_collector():
         assert not alive
     finally:
         gc.enable()
+
+
+def test_the_context_in_force_cannot_be_changed_only_replaced():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        current().grad = False
+    assert current().grad
