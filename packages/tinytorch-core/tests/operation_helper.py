@@ -77,6 +77,21 @@ def turned(make: Make) -> Make:
     return lambda rng: np.swapaxes(np.swapaxes(make(rng), 0, -1).copy(), 0, -1)
 
 
+def spaced(make: Make) -> Make:
+    """The same values in memory that has a gap after each element."""
+    return lambda rng: np.repeat(make(rng)[..., np.newaxis], 2, axis=-1)[..., 0]
+
+
+def stretched(make: Make) -> Make:
+    """All of the first axis the same, and in memory only once, as `broadcast_to` leaves it."""
+
+    def stretch(rng: np.random.Generator) -> Array:
+        x = make(rng)
+        return np.broadcast_to(x[:1], x.shape)
+
+    return stretch
+
+
 # Cases
 @dataclass(frozen=True)
 class Row:

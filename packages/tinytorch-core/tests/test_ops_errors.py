@@ -29,6 +29,7 @@ NUMBER = Tensor(1.0)
         (lambda: ops.squeeze(X, axis=0), ShapeError, r"axis 0 of shape \(2, 3\)"),
         (lambda: ops.squeeze(X, axis=2), np.exceptions.AxisError, "axis 2"),
         (lambda: ops.flatten(X, 1, 0), ShapeError, "swap them"),
+        (lambda: ops.flatten(X, -1, 0), ShapeError, "swap them"),
         (lambda: ops.flatten(X, 2), ShapeError, "axes run from -2 to 1"),
         (lambda: ops.flatten(X, 0, -3), ShapeError, "axes run from -2 to 1"),
         (lambda: ops.concatenate([]), ShapeError, "shapes none"),

@@ -153,6 +153,13 @@ def test_clone_and_astype_give_memory_of_their_own() -> None:
         assert not np.shares_memory(copy.data, x.data)
 
 
+def test_masked_fill_keeps_the_type_of_what_it_fills() -> None:
+    filled = ops.masked_fill(Tensor([1, 2]), [True, False], value=3.7)
+    assert filled.dtype == np.int64
+    assert filled.tolist() == [3, 2]
+    assert ops.masked_fill(Tensor([1.0]), [True], value=np.float64(0.5)).dtype == np.float32
+
+
 def test_logsumexp_of_nothing_but_minus_infinity_has_gradient_zero() -> None:
     x = Tensor([-np.inf, -np.inf], requires_grad=True)
     out = ops.logsumexp(x)

@@ -19,6 +19,8 @@ from operation_helper import (
     normal,
     operation,
     row,
+    spaced,
+    stretched,
     turned,
     values,
     wide,
@@ -61,12 +63,22 @@ def single(make: Callable[..., Make]) -> list[Row]:
         row(make(0, 3)),
         row(turned(make(3, 4))),
         row(turned(make(2, 3, 4))),
+        row(spaced(make(2, 3))),
+        row(stretched(make(2, 3))),
         row(wide(make(2, 3))),
     ]
 
 
 WHOLE = row(integers(1, 5, 2, 3))
-BIG = [row(normal(9, 50, 41), large=True), row(turned(normal(9, 50, 41)), large=True)]
+
+
+def big(make: Callable[..., Make]) -> list[Row]:
+    """More than one block of a fast kernel, in every memory layout."""
+    layouts: list[Callable[[Make], Make]] = [lambda x: x, turned, spaced, stretched]
+    return [row(layout(make(9, 50, 41)), large=True) for layout in layouts]
+
+
+BIG = big(normal)
 EXTREME = row(values([[-1000, 0.5, 1000], [88, -88, 30]]))
 
 
@@ -155,8 +167,7 @@ def both(t: Any, x: Any, y: Any) -> list[Any]:
 
 
 ACTIVATIONS: list[Case] = [
-    *operation("relu", *single(away), WHOLE, row(away(9, 50, 41), large=True),
-               row(turned(away(9, 50, 41)), large=True), row(values([0.0, -1.0, 1.0]), kink=True),
+    *operation("relu", *single(away), WHOLE, *big(away), row(values([0.0, -1.0, 1.0]), kink=True),
                numpy=lambda x: (x + np.abs(x)) / 2 if x.dtype.kind == "f" else np.maximum(x, 0),
                torch=lambda t, x: t.relu(x)),
     *operation("sigmoid", *single(normal), WHOLE, EXTREME, *BIG,

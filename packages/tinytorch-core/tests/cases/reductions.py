@@ -16,6 +16,8 @@ from operation_helper import (
     normal,
     operation,
     row,
+    spaced,
+    stretched,
     turned,
     values,
     wide,
@@ -38,6 +40,8 @@ def reduced(make: Callable[..., Make], **params: Any) -> list[Row]:
         row(make(5), axis=0, **params),
         row(turned(make(3, 4)), axis=0, **params),
         row(turned(make(2, 3, 4)), axis=(1, 2), **params),
+        row(spaced(make(2, 3)), axis=1, **params),
+        row(stretched(make(2, 3)), axis=1, **params),
         row(wide(make(2, 3)), axis=1, **params),
     ]
 

@@ -61,7 +61,7 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     >>> stack([zeros(2, 3), zeros(2, 3)], axis=1).shape
     (2, 2, 3)
     """
-    shapes = {np.shape(t) if not isinstance(t, Tensor) else t.shape for t in tensors}
+    shapes = {np.shape(t) for t in tensors}
     if len(shapes) != 1:
         listed = " and ".join(str(shape) for shape in sorted(shapes)) or "none"
         raise ShapeError(

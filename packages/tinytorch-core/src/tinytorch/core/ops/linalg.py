@@ -30,7 +30,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     >>> einsum("bik,bjk->bij", ones(2, 3, 4), ones(2, 5, 4)).shape
     (2, 3, 5)
     """
-    shapes = [x.shape if isinstance(x, Tensor) else np.shape(x) for x in operands]
+    shapes = [np.shape(x) for x in operands]
     return contract(*operands, subscripts=spelled_out(subscripts, shapes))
 
 

@@ -73,9 +73,8 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
 @gradient("take_along_axis")
 def take_along_axis_gradient(g: Array, call: Record) -> Any:
     x, indices = call.arrays
-    axis = call.params["axis"] % x.ndim
     places = list(np.ogrid[tuple(slice(n) for n in x.shape)])  # axis i counted along axis i
-    places[axis] = indices
+    places[call.params["axis"]] = indices
     dx = np.zeros_like(x)
     np.add.at(dx, tuple(places), g)
     return dx, None
