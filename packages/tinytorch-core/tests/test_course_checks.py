@@ -9,8 +9,9 @@ import pytest
 
 from tinytorch.core.tensor import Tensor
 from tinytorch.course import overlay
-from tinytorch.course.checking import CheckFailed, raises, same, sentence
+from tinytorch.course.checking import CheckFailed, raises, same
 from tinytorch.course.lesson import parse
+from tinytorch.course.results import sentence
 from tinytorch.course.runner import Subject, run_checks
 
 LESSON = """\

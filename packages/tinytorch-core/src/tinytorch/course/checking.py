@@ -29,11 +29,6 @@ def exercise(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     return mark
 
 
-def sentence(check_name: str) -> str:
-    """Return a check's name as the sentence that it is."""
-    return check_name.removeprefix("check_").partition("[")[0].replace("_", " ")
-
-
 def same(
     got: Any, expected: Any, *, call: str, why: str = "", rtol: float = 1e-5, atol: float = 1e-6
 ) -> None:

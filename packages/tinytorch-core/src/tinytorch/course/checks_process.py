@@ -12,16 +12,16 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import traceback
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from tinytorch.course import overlay
 from tinytorch.course.checking import CheckFailed
+from tinytorch.course.explaining import own_line, sentence_of
 
 MEMORY = 8 * 2**30  # bytes of address space: far above any check, far below a runaway list
+MOST_OUTPUT = 2000  # characters of what a check's code printed
 
 
 class Recorder:
@@ -65,6 +65,7 @@ class Recorder:
             exercise, found = report.checked
             if report.failed:
                 self.failed.add(exercise)
+                found["output"] = report.capstdout[-MOST_OUTPUT:]
             outcome = found.pop("outcome", "failed" if report.failed else "passed")
             name = report.nodeid.rpartition("::")[2]
             self.write(name=name, exercise=exercise, outcome=outcome, **found)
@@ -79,41 +80,17 @@ class Recorder:
 
 def explain(error: BaseException) -> dict[str, Any]:
     """Say what went wrong in the student's terms: a sentence, and the line of theirs, if any."""
-    place = _own_line(error)
+    place = own_line(error)
     if isinstance(error, NotImplementedError) and " · " in str(error):
         return {"outcome": "unwritten", "message": f"{error} is not written yet", "place": place}
     if isinstance(error, CheckFailed):
         return {"message": str(error), "place": None}
     if type(error) is AssertionError:
         return {"message": str(error).partition("\nassert ")[0], "place": place}
-    if isinstance(error, RecursionError):
-        return {"message": "RecursionError: a function calls itself without end", "place": place}
-    if isinstance(error, SyntaxError):
-        return {"message": f"{type(error).__name__}: {error.msg}", "place": place}
     if isinstance(error, MemoryError):
         limit = f"{MEMORY // 2**30} GiB"
         return {"message": f"MemoryError: more than {limit} were asked for", "place": place}
-    return {"message": f"{type(error).__name__}: {error}", "place": place}
-
-
-def _own_line(error: BaseException) -> dict[str, Any] | None:
-    """Return the last line of the workspace that the error passed through."""
-    files = set(overlay.mine().values())
-    if isinstance(error, SyntaxError) and _is_built(str(error.filename)):
-        code = (error.text or "").rstrip("\n")
-        return {"file": error.filename, "line": error.lineno, "code": code, "column": error.offset}
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename in files or _is_built(frame.filename)]
-    if not own:
-        return None
-    last = own[-1]
-    return {"file": last.filename, "line": last.lineno, "code": last.line or "", "column": None}
-
-
-def _is_built(file: str) -> bool:
-    """Whether a file is one that the overlay serves, though it may have failed to import."""
-    finders = [finder for finder in sys.meta_path if isinstance(finder, overlay.Overlay)]
-    return any(Path(file) == own for finder in finders for own in finder.files.values())
+    return {"message": sentence_of(error), "place": place}
 
 
 def limit_memory() -> None:
@@ -132,15 +109,18 @@ def main(request_file: str, events_file: str) -> None:
     with Path(events_file).open("w", encoding="utf-8") as events:
         recorder = Recorder(request, events)
         limit_memory()
+        recorder.write(outcome="importing")
         try:
             importlib.import_module(request["module"])
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: a file that is imported must not end us
             recorder.write(outcome="broken", **{**explain(error), "name": ""})
             return
         settings = Path(request["checks"]).with_name("pytest.ini")
         options = ["-p", "no:cacheprovider", "--noconftest", "-q", "--tb=no", "-c", str(settings)]
-        pytest.main([*options, request["checks"]], plugins=[recorder])
-        recorder.write(outcome="finished")
+        status = pytest.main([*options, request["checks"]], plugins=[recorder])
+        recorder.write(outcome="finished", status=int(status))
 
 
 if __name__ == "__main__":

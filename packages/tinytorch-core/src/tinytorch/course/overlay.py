@@ -18,10 +18,12 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 MARKER = "tinytorch.toml"
 WORKSPACE = "TINYTORCH_WORKSPACE"  # a folder, or "off"
 BUILDING = "TINYTORCH_BUILDING"  # files, as in tinytorch.toml, separated by commas
+WITH = "TINYTORCH_WITH"  # "reference": what has joined is left out, what is being built is not
 OFF = {"", "0", "off", "none"}
 
 
@@ -91,13 +93,17 @@ def trusted() -> list[str]:
         return []
 
 
-def joined(root: Path) -> list[str]:
-    """Return the files that take part, as the workspace's marker lists them: "core/tensor.py"."""
+def marked(root: Path) -> dict[str, Any]:
+    """Return what the workspace's marker says. Raises WorkspaceError where it cannot be read."""
     try:
-        table = tomllib.loads((root / MARKER).read_text("utf-8"))
+        return tomllib.loads((root / MARKER).read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{root / MARKER} cannot be read: {error}. Mend it by hand?") from None
-    files = table.get("joined", [])
+
+
+def joined(root: Path) -> list[str]:
+    """Return the files that take part, as the workspace's marker lists them: "core/tensor.py"."""
+    files = marked(root).get("joined", [])
     if not isinstance(files, list) or not all(isinstance(f, str) for f in files):
         raise WorkspaceError(f"{root / MARKER}: joined must be a list of files")
     return files
@@ -133,24 +139,45 @@ class Overlay:
         return spec_from_file_location(name, file, loader=_Loader(name, str(file)))
 
 
+class Refusal:
+    """Stands in for the finder of a workspace that cannot be used: no tensor without its word.
+
+    Whatever computes imports `Tensor` and is told why not; `tito`, which can help, still starts.
+    """
+
+    def __init__(self, error: WorkspaceError) -> None:
+        self.error = error
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> None:
+        if name == "tinytorch.core.tensor":
+            raise self.error
+
+
 def install() -> None:
     """Put the finder of the workspace in force in front of the others, once."""
-    if any(isinstance(finder, Overlay) for finder in sys.meta_path):
+    if any(isinstance(finder, Overlay | Refusal) for finder in sys.meta_path):
         return
-    root = find()
-    if root is None:
-        return
-    reason = unsafe(root)
-    if reason:
-        print(
-            f"tinytorch: the workspace {root} is not used: {reason}. If that is as it should be: "
-            f"tito trust {root}",
-            file=sys.stderr,
-        )
+    try:
+        root = find()
+        if root is None:
+            return
+        reason = unsafe(root)
+        if reason:
+            print(
+                f"tinytorch: the workspace {root} is not used: {reason}. If that is as it should "
+                f"be: tito trust {root}",
+                file=sys.stderr,
+            )
+            return
+        others = [] if os.environ.get(WITH) == "reference" else joined(root)
+    except WorkspaceError as error:
+        sys.meta_path.insert(0, Refusal(error))
         return
     building = [file for file in os.environ.get(BUILDING, "").split(",") if file]
     os.environ[WORKSPACE] = str(root)  # child processes agree, wherever they run
-    sys.meta_path.insert(0, Overlay(root, [*joined(root), *building]))
+    sys.meta_path.insert(0, Overlay(root, [*others, *building]))
 
 
 def mine() -> dict[str, str]:

@@ -19,7 +19,8 @@ class Place:
     file: str
     line: int
     code: str = ""
-    column: int | None = None  # of the caret, from 1
+    column: int | None = None  # where in `code` the fault begins, from 1
+    end_column: int | None = None  # the column after its last
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class CheckResult:
     outcome: str
     message: str = ""
     place: Place | None = None
+    output: str = ""  # what the code printed, where it did not pass
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,29 @@ class ModuleResult:
         outcomes = [check.outcome for check in self.checks if check.exercise == exercise]
         return next((o for o in outcomes if o != PASSED), PASSED if outcomes else UNWRITTEN)
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ModuleResult:
+        """The result that `as_dict` gave. Raises KeyError or TypeError for anything else."""
+
+        def place(found: dict[str, Any] | None) -> Place | None:
+            return Place(**found) if found else None
+
+        return cls(
+            number=data["number"],
+            module=data["module"],
+            file=data["file"],
+            checks=tuple(
+                CheckResult(**{**check, "place": place(check["place"])}) for check in data["checks"]
+            ),
+            error=data["error"],
+            place=place(data["place"]),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON takes it."""
         return {**asdict(self), "passed": self.passed}
+
+
+def sentence(check_name: str) -> str:
+    """Return a check's name as the sentence that it is."""
+    return check_name.removeprefix("check_").partition("[")[0].replace("_", " ")

@@ -12,17 +12,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from tinytorch.course import overlay
-from tinytorch.course.checking import sentence
 from tinytorch.course.lesson import Lesson, read
-from tinytorch.course.results import CheckResult, ModuleResult, Place
+from tinytorch.course.results import CheckResult, ModuleResult, Place, sentence
 
-SECONDS = 20.0  # for one check; they take milliseconds, on a busy machine too
+SECONDS = 10.0  # for one check; they take milliseconds, on a busy machine too
+AGAIN = 3.0  # once one had to be stopped: its neighbours often run into the same loop
+START = 60.0  # for Python, NumPy and pytest to start
+PYTEST_RAN = (0, 1, 5)  # its exit statuses: all passed, some failed, none was left to run
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,17 @@ def run_checks(
     root: Path | None = None,
     exercise: str | None = None,
     seconds: float = SECONDS,
+    *,
+    alone: bool = False,
+    begun: Callable[[str], None] = lambda sentence: None,
 ) -> ModuleResult:
     """Run the checks of a module, or of one exercise, and return what they found.
 
     about    the module, by `subject("tinytorch.core.tensor")`
     root     the workspace whose file is checked (it need not have joined); None: the installed one
     seconds  how long one check may take before it is stopped and reported as such
+    alone    leave out the other modules of the workspace, which the installed ones replace
+    begun    called with the sentence of each check as it begins, for whoever shows progress
     """
     lesson = about.lesson
     module = lesson.module
@@ -66,6 +74,7 @@ def run_checks(
         **os.environ,
         overlay.WORKSPACE: str(root) if root else "off",
         overlay.BUILDING: file if root else "",
+        overlay.WITH: "reference" if alone else os.environ.get(overlay.WITH, ""),
         "PYTHONIOENCODING": "utf-8",
     }
     request: dict[str, Any] = {
@@ -77,7 +86,7 @@ def run_checks(
     }
     results: list[CheckResult] = []
     while True:
-        found, broken, stopped = _attempt(request, environment, seconds)
+        found, broken, stopped = _attempt(request, environment, seconds, begun)
         results += found
         if broken:
             place = _place(broken.get("place"))
@@ -85,12 +94,16 @@ def run_checks(
         if stopped is None:
             return ModuleResult(lesson.number, module, path, tuple(results))
         results.append(stopped)
+        seconds = min(seconds, AGAIN)
         request["done"] = [check.name for check in results]
         request["failed"] = sorted({c.exercise for c in results if c.outcome != "passed"})
 
 
 def _attempt(
-    request: dict[str, Any], environment: dict[str, str], seconds: float
+    request: dict[str, Any],
+    environment: dict[str, str],
+    seconds: float,
+    begun: Callable[[str], None],
 ) -> tuple[list[CheckResult], dict[str, Any] | None, CheckResult | None]:
     """Run one process until it ends or a check takes too long.
 
@@ -101,7 +114,8 @@ def _attempt(
         request_file, events_file = Path(folder, "request.json"), Path(folder, "events.jsonl")
         output_file = Path(folder, "output.txt")
         request_file.write_text(json.dumps(request), "utf-8")
-        command = [sys.executable, "-m", "tinytorch.course.checks_process"]
+        # -P: a file in the current folder must not stand in for one of Python's own
+        command = [sys.executable, "-P", "-m", "tinytorch.course.checks_process"]
         with output_file.open("wb") as output:
             process = subprocess.Popen(
                 [*command, str(request_file), str(events_file)],
@@ -110,7 +124,12 @@ def _attempt(
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-            late = _wait(process, events_file, seconds)
+            try:
+                late = _wait(process, events_file, seconds, begun)
+            except BaseException:  # Ctrl-C: nothing goes on behind the prompt
+                process.kill()
+                process.wait()
+                raise
         events = _events(events_file)
         ended = [e for e in events if e.get("name") and e["outcome"] != "started"]
         results = [_result(event) for event in ended]
@@ -120,23 +139,27 @@ def _attempt(
             for e in events
             if e["outcome"] == "started" and e["name"] not in {r.name for r in results}
         ]
+        how = (
+            f"it did not finish within {seconds:g} seconds: is there a loop that never ends?"
+            if late
+            else f"it ended Python itself (exit status {process.returncode})"
+        )
         if running:
-            how = (
-                f"it did not finish within {seconds:g} seconds: is there a loop that never ends?"
-                if late
-                else f"it ended Python itself (exit status {process.returncode})"
-            )
             event = {**running[-1], "outcome": "timeout" if late else "failed", "message": how}
             return results, broken, _result(event)
-        if broken is None and not (events and events[-1]["outcome"] == "finished"):
+        if events and events[-1]["outcome"] == "importing":
+            return results, {"message": f"importing the file: {how}"}, None
+        if broken is None and not (events and events[-1].get("status") in PYTEST_RAN):
             said = output_file.read_text("utf-8", errors="replace")[-2000:]
             raise RuntimeError(f"the checks' process ended without a result:\n{said}")
         return results, broken, None
 
 
-def _wait(process: subprocess.Popen[bytes], events: Path, seconds: float) -> bool:
+def _wait(
+    process: subprocess.Popen[bytes], events: Path, seconds: float, begun: Callable[[str], None]
+) -> bool:
     """Wait for the process; stop it, and return True, once nothing has happened for `seconds`."""
-    size, since = -1, time.monotonic()
+    size, since, limit = 0, time.monotonic(), START
     while True:
         try:
             process.wait(0.02)
@@ -146,8 +169,10 @@ def _wait(process: subprocess.Popen[bytes], events: Path, seconds: float) -> boo
             return False
         now = events.stat().st_size if events.exists() else 0
         if now != size:
-            size, since = now, time.monotonic()
-        elif time.monotonic() - since > seconds:
+            size, since, limit = now, time.monotonic(), seconds
+            if found := _events(events):
+                begun(sentence(found[-1].get("name", "")))
+        elif time.monotonic() - since > limit:
             process.kill()
             process.wait()
             return True
@@ -168,6 +193,7 @@ def _result(event: dict[str, Any]) -> CheckResult:
         outcome=event["outcome"],
         message=event.get("message", ""),
         place=_place(event.get("place")),
+        output=event.get("output", ""),
     )
 
 

@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinytorch._version import __version__
 from tinytorch.core.files import write_atomically
 from tinytorch.course import overlay
+from tinytorch.course.locking import locked
+from tinytorch.course.marker import HEADER, with_list
 from tinytorch.course.overlay import MARKER, WorkspaceError
 
-HEADER = """\
-# This folder is a TinyTorch workspace: `tito` works in here, and `import tinytorch` uses the files
-# listed below instead of the installed ones. Safe to commit.
-"""
-GITIGNORE = ".tito/\n__pycache__/\n*.pyc\n.ipynb_checkpoints/\n"
+GITIGNORE = (".tito/", "__pycache__/", "*.pyc", ".ipynb_checkpoints/", ".venv/")
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,25 @@ class Workspace:
             raise WorkspaceError(f"{root} would lie inside of another workspace, {outer}")
         root.mkdir(parents=True, exist_ok=True)
         made = cls(root.resolve())
-        if not (root / ".gitignore").exists():
-            write(root / ".gitignore", GITIGNORE)
-        made._write_joined([])
+        made._write_gitignore()
+        write(root / MARKER, with_list(HEADER, "joined", []))
         return made
+
+    def _write_gitignore(self) -> None:
+        """Add what should not be committed to a .gitignore that may be there already."""
+        place = self.root / ".gitignore"
+        text = place.read_text("utf-8") if place.exists() else ""
+        gap = "" if not text or text.endswith("\n") else "\n"
+        missing = [line for line in GITIGNORE if line not in text.splitlines()]
+        if missing:
+            write(place, text + gap + "".join(f"{line}\n" for line in missing))
 
     @classmethod
     def current(cls) -> Workspace:
         """Return the workspace in force. Raises WorkspaceError where there is none."""
         root = overlay.find()
         if root is None:
-            raise WorkspaceError(
-                f"there is no workspace here: no {MARKER} in {Path.cwd()} or above. "
-                "Make one: tito init my-tinytorch"
-            )
+            raise WorkspaceError(_none_here())
         reason = overlay.unsafe(root)
         if reason:
             raise WorkspaceError(f"{reason}. If that is as it should be: tito trust {root}")
@@ -82,75 +87,110 @@ class Workspace:
 
     def join(self, file: str) -> None:
         """Let a file stand in for the installed module from now on."""
-        with self.lock():
-            if file not in self.joined:
-                self._write_joined([*self.joined, file])
+        self._change("joined", lambda files: files if file in files else sorted([*files, file]))
 
     def leave(self, file: str) -> None:
         """Let the installed module serve again; the file stays."""
-        with self.lock():
-            if file in self.joined:
-                self._write_joined([f for f in self.joined if f != file])
+        self._change("joined", lambda files: [f for f in files if f != file])
 
-    def _write_joined(self, files: list[str]) -> None:
-        listed = "".join(f"    {json.dumps(file)},\n" for file in sorted(files))
-        write(
-            self.root / MARKER,
-            f"{HEADER}joined = [\n{listed}]\n" if files else f"{HEADER}joined = []\n",
-        )
+    @property
+    def revealed(self) -> list[str]:
+        """The exercises whose solution was shown before they passed: "06 unbroadcast"."""
+        return [str(entry) for entry in overlay.marked(self.root).get("revealed", [])]
+
+    def reveal(self, exercise: str) -> None:
+        """Record that a solution was shown."""
+        self._change("revealed", lambda seen: seen if exercise in seen else [*seen, exercise])
+
+    def _change(self, key: str, change: Callable[[list[str]], list[str]]) -> None:
+        with self.lock():
+            values = self.joined if key == "joined" else self.revealed
+            changed = change(values)
+            if changed != values:
+                place = self.root / MARKER
+                write(place, with_list(place.read_text("utf-8"), key, changed))
 
     # The student's files
-    def put(self, file: str, text: str) -> Path | None:
+    def put(self, file: str, text: str | bytes) -> Path | None:
         """Write a file; what was there before goes to the attic. Returns its place there."""
-        kept = self.keep(file)
-        write(self.path(file), text)
+        with self.lock():
+            kept = self._keep(file)
+            write(self.path(file), text)
         return kept
 
     def keep(self, file: str) -> Path | None:
-        """Copy a file to the attic, unless the same text lies there already as its latest."""
+        """Copy a file to the attic, unless the same lies there already as its latest."""
+        with self.lock():
+            return self._keep(file)
+
+    def _keep(self, file: str) -> Path | None:
         path = self.path(file)
         if not path.exists():
             return None
-        text = path.read_text("utf-8")
+        content = path.read_bytes()  # whatever it is: a file that is no text is not lost either
         versions = self.versions(file)
-        if versions and versions[-1].read_text("utf-8") == text:
+        if versions and versions[-1].read_bytes() == content:
             return versions[-1]
+        count = int(versions[-1].stem.rpartition("-")[2]) + 1 if versions else 1
         stamp = time.strftime("%Y-%m-%d-%H%M%S")
-        folder = self.root / ".tito" / "attic" / file
-        count = len(versions)
-        place = folder / f"{stamp}-{count:04d}.py"
-        write(place, text)
+        place = self.attic(file) / f"{stamp}-{count:04d}.py"
+        write(place, content)
         return place
+
+    def attic(self, file: str) -> Path:
+        """The folder in which the earlier versions of a file lie."""
+        return self.root / ".tito" / "attic" / file
 
     def versions(self, file: str) -> list[Path]:
         """Return the copies of a file in the attic, oldest first."""
-        folder = self.root / ".tito" / "attic" / file
-        return sorted(folder.glob("*.py"), key=lambda p: p.stem.rpartition("-")[2])
+        found = self.attic(file).glob("*-[0-9][0-9][0-9][0-9].py")
+        return sorted(found, key=lambda p: p.stem.rpartition("-")[2])
 
     def undo(self, file: str) -> Path:
-        """Put the latest copy that differs back; the present text goes to the attic."""
-        now = self.path(file).read_text("utf-8") if self.path(file).exists() else None
+        """Put the latest copy that differs back; what is there now goes to the attic.
+
+        So a second undo takes the first one back.
+        """
+        now = self.path(file).read_bytes() if self.path(file).exists() else None
         for version in reversed(self.versions(file)):
-            text = version.read_text("utf-8")
-            if text != now:
-                self.put(file, text)
+            content = version.read_bytes()
+            if content != now:
+                self.put(file, content)
                 return version
-        raise WorkspaceError(f"there is no earlier {file} in {self.root / '.tito' / 'attic'}")
+        raise WorkspaceError(f"there is no earlier {file} in {self.attic(file)}")
 
     # What the last checks found
-    def remember(self, file: str, result: dict[str, Any]) -> None:
-        """Keep a result together with the file's hash."""
+    def remember(self, file: str, result: dict[str, Any], digest: str) -> None:
+        """Keep a result together with the hash that the file had when it was checked."""
         with self.lock():
             state = self._state()
-            state[file] = {"hash": self.hash(file), "result": result}
-            write(self._state_file, json.dumps(state, indent=1) + "\n")
+            state.setdefault("results", {})[file] = {
+                "hash": digest,
+                "version": __version__,
+                "result": result,
+            }
+            self._write_state(state)
 
     def recall(self, file: str) -> dict[str, Any] | None:
-        """Return the last result for a file, if the file is still the one it was found for."""
-        entry = self._state().get(file)
-        fresh = isinstance(entry, dict) and entry.get("hash") == self.hash(file)
-        result = entry.get("result") if fresh and isinstance(entry, dict) else None
-        return result if isinstance(result, dict) else None
+        """Return the last result, if it was found for this file and by these checks."""
+        entry = self._state().get("results", {}).get(file)
+        if not isinstance(entry, dict) or entry.get("version") != __version__:
+            return None
+        result = entry.get("result")
+        fresh = entry.get("hash") == self.hash(file)
+        return result if fresh and isinstance(result, dict) else None
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a convenience that may be forgotten: where one was, which hints were seen."""
+        with self.lock():
+            state = self._state()
+            if state.get(key) != value:
+                state[key] = value
+                self._write_state(state)
+
+    def noted(self, key: str) -> Any:
+        """Return what `note` kept, or None."""
+        return self._state().get(key)
 
     def hash(self, file: str) -> str:
         """A digest of a file's bytes, "" where there is none."""
@@ -166,33 +206,35 @@ class Workspace:
             state = json.loads(self._state_file.read_text("utf-8"))
         except (OSError, ValueError):  # deleted, or damaged: it can be found out again
             return {}
-        return state if isinstance(state, dict) else {}
+        sound = isinstance(state, dict) and isinstance(state.get("results", {}), dict)
+        return state if sound else {}
 
-    @contextmanager
-    def lock(self, seconds: float = 10.0) -> Iterator[None]:
-        """Let one process at a time read, change and write: two terminals corrupt nothing.
+    def _write_state(self, state: dict[str, Any]) -> None:
+        write(self._state_file, json.dumps(state, indent=1) + "\n")
 
-        The lock is a folder, which only one process can make. One that is older than `seconds`
-        belonged to a process that was killed, and is taken over.
-        """
-        place = self.root / ".tito" / "lock"
-        place.parent.mkdir(exist_ok=True)
-        since = time.monotonic()
-        while True:
-            try:
-                place.mkdir()
-                break
-            except FileExistsError:
-                if time.monotonic() - since > seconds:
-                    place.rmdir()
-                time.sleep(0.01)
-        try:
-            yield
-        finally:
-            place.rmdir()
+    def lock(self, seconds: float = 10.0) -> AbstractContextManager[None]:
+        """Let one process at a time read, change and write: two terminals corrupt nothing."""
+        return locked(self.root / ".tito" / "lock", seconds)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, and the folders it lies in."""
+def _none_here() -> str:
+    """Why no workspace is in force, and the way to one."""
+    value = os.environ.get(overlay.WORKSPACE)
+    if value is not None:
+        return f"{overlay.WORKSPACE} is {value!r}, so no workspace is used; unset it"
+    here = overlay.find(Path.cwd())
+    if here is not None:
+        return (
+            f"python -P and PYTHONSAFEPATH promise to run nothing from the current folder, so the "
+            f"workspace {here} is not used. To use it all the same: set {overlay.WORKSPACE} to it"
+        )
+    return (
+        f"there is no workspace here: no {MARKER} in {Path.cwd()} or above. "
+        "Make one: tito init my-tinytorch"
+    )
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, and the folders it lies in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text)
+    write_atomically(path, content)
