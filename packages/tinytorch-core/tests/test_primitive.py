@@ -230,6 +230,20 @@ def test_a_kernel_without_a_backward_uses_the_rule(monkeypatch):
     np.testing.assert_array_equal(x.grad, [0, 1])
 
 
+def test_a_rule_of_ones_own_runs_where_the_installed_one_leaves_it_to_the_kernel(undo):
+    x = leaf(2000)  # long enough for relu's kernel
+    out = relu(x)
+    assert out.node.kernel is not None
+    assert out.node.kernel.backward is not None
+
+    @door.gradient("relu")
+    def my_relu_gradient(g, call):
+        return g * 100
+
+    out.sum().backward()
+    assert x.grad[0] == 100
+
+
 def test_use_chooses_kernels_at_once_and_gives_them_back_after_a_block():
     before = current().kernels
     with use("plain"):

@@ -102,7 +102,7 @@ class Record:
             )
         self.needs = needs
         rule = RULES.get(name)
-        if self.kernel is not None and self.kernel.backward is not None:
+        if self.kernel is not None and self.kernel.backward is not None and rule not in _OWN_RULES:
             rule = self.kernel.backward
         if rule is None:
             raise GradientError(
@@ -147,6 +147,7 @@ class Event(NamedTuple):
 RULES: dict[str, Rule] = {}
 KERNELS: dict[str, dict[str, Kernel]] = {}
 _PRIMITIVES: dict[str, Primitive] = {}
+_OWN_RULES: set[Rule | None] = set()  # a student's or a user's: no kernel's backward replaces them
 
 
 def gradient(*names: str) -> Callable[[Rule], Rule]:
@@ -160,6 +161,8 @@ def gradient(*names: str) -> Callable[[Rule], Rule]:
     def attach(rule: Rule) -> Rule:
         for name in names:
             RULES[name] = rule
+        if not _installed(rule):
+            _OWN_RULES.add(rule)
         return rule
 
     return attach
@@ -183,8 +186,8 @@ def kernel(
 
     `forward(arrays, params, saving)` returns `(out, saved)`, or None for "not supported": then the
     plain definition runs. `saved` comes back as `call.saved` in `backward(g, call)`, which answers
-    as a gradient rule does; without a `backward` the primitive's rule is used. `saving` says
-    whether a backward pass may follow.
+    as a gradient rule does; without a `backward` the primitive's rule is used, and so is a rule
+    that a student or a script defined. `saving` says whether a backward pass may follow.
     """
     KERNELS.setdefault(name, {})[into] = Kernel(forward, backward)
 
@@ -195,11 +198,14 @@ def kernels_for(definition: Callable[..., Any]) -> dict[str, Kernel]:
     A kernel is proven equal to the definition in the installed package, and serves no other: what
     a student wrote, or a user in a script, runs as it is written.
     """
+    return KERNELS.setdefault(definition.__name__, {}) if _installed(definition) else {}
+
+
+def _installed(definition: Callable[..., Any]) -> bool:
+    """Whether a definition is the installed package's own, not a student's or a script's."""
     module = definition.__module__
     loader = getattr(sys.modules.get(module), "__loader__", None)
-    if module.partition(".")[0] == "tinytorch" and not getattr(loader, "is_workspace", False):
-        return KERNELS.setdefault(definition.__name__, {})
-    return {}
+    return module.partition(".")[0] == "tinytorch" and not getattr(loader, "is_workspace", False)
 
 
 # The door
