@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinytorch.core.errors import GradientError, ShapeError
-from tinytorch.core.tensor import Tensor
+from tinytorch.core.tensor import Tensor, broadcast_shapes, contiguous_strides
 
 
 def test_a_tensor_holds_float32_unless_told_otherwise_and_keeps_integers_and_booleans():
@@ -113,6 +115,40 @@ def test_transposed_needs_a_matrix():
     assert Tensor(np.zeros((4, 2, 3))).mT.shape == (4, 3, 2)
     with pytest.raises(ShapeError, match=r"T is for matrices; for shape \(2, 3, 4\) use mT"):
         Tensor(np.zeros((2, 3, 4))).T  # noqa: B018
+
+
+def test_contiguous_is_what_numpy_calls_so_for_every_view():
+    x = Tensor(np.zeros((2, 1, 3, 4), np.float32))
+    assert x.strides == (48, 48, 16, 4)
+    views = [x, x.mT, x[:, :, 1:], x[:1, :, 1:2], x[..., ::2], x[:0], x.transpose(0, 1), x[0, 0, 1]]
+    for view in views:
+        assert view.is_contiguous() == view.data.flags.c_contiguous, view.strides
+    assert [view.is_contiguous() for view in views].count(True) == 5
+
+
+@given(st.lists(st.integers(0, 4), max_size=4), st.sampled_from([1, 2, 4, 8]))
+def test_contiguous_strides_are_those_of_a_new_array(shape, itemsize):
+    shape = tuple(n + 1 for n in shape)
+    assert contiguous_strides(shape, itemsize) == np.empty(shape, f"V{itemsize}").strides
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=4).map(tuple), max_size=3))
+def test_broadcast_shapes_agrees_with_numpy_and_names_the_axis_where_numpy_refuses(shapes):
+    try:
+        expected = np.broadcast_shapes(*shapes)
+    except ValueError:
+        with pytest.raises(ShapeError, match=r"do not broadcast: axis -\d has sizes \d and \d"):
+            broadcast_shapes(*shapes)
+    else:
+        assert broadcast_shapes(*shapes) == expected
+
+
+def test_shapes_that_do_not_broadcast_are_explained_from_the_right():
+    with pytest.raises(ShapeError, match=r"add: shapes \(4, 3\) and \(4,\).*axis -1 .*3 and 4"):
+        Tensor(np.ones((4, 3))) + Tensor(np.ones(4))
+    message = r"matmul: \(2, 3, 4\) @ \(5, 4, 6\): before .*\(2,\) and \(5,\).*axis -1 .*2 and 5"
+    with pytest.raises(ShapeError, match=message):
+        Tensor(np.ones((2, 3, 4))) @ Tensor(np.ones((5, 4, 6)))
 
 
 def test_shapes_are_given_as_numbers_or_as_a_tuple():

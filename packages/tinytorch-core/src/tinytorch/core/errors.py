@@ -1,6 +1,8 @@
-"""The two errors of the engine, and the sentence that explains shapes that do not fit."""
+"""The two errors of the engine, and how shapes that do not fit are explained."""
 
 from collections.abc import Sequence
+
+from tinytorch.core.methods import late
 
 Shape = tuple[int, ...]
 
@@ -14,16 +16,10 @@ class GradientError(RuntimeError):
 
 
 def broadcast_error(name: str, shapes: Sequence[Shape]) -> ShapeError:
-    """Explain why `shapes` do not broadcast: the first axis, from the right, that differs."""
+    """Explain why `shapes` do not broadcast, in the words of `broadcast_shapes` (module 01)."""
+    try:
+        late("tensor").broadcast_shapes(*shapes)
+    except ShapeError as reason:
+        return ShapeError(f"{name}: {reason}")
     listed = " and ".join(str(shape) for shape in shapes)
-    for axis in range(1, 1 + max((len(shape) for shape in shapes), default=0)):
-        sizes = [shape[-axis] for shape in shapes if len(shape) >= axis]
-        stretched = sorted({size for size in sizes if size != 1})
-        if len(stretched) > 1:
-            different = " and ".join(str(size) for size in stretched)
-            return ShapeError(
-                f"{name}: shapes {listed} do not broadcast: axis -{axis} has sizes {different}, "
-                "and only equal sizes, or 1, go together. "
-                "Reshape or transpose one operand, or give it an axis of size 1."
-            )
     return ShapeError(f"{name}: shapes {listed} do not fit together.")

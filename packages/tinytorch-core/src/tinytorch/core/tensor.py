@@ -1,20 +1,21 @@
 """Module 01: the tensor, and the primitives that everything later is made of.
 
 A tensor is a NumPy array that remembers how it came about. This file holds the class, whose
-methods only name primitives, and fifteen primitives: arithmetic, `matmul`, three reductions, and
-four that move elements without computing. Left out: their gradients (module 06), and the many
-further operations a user expects, which live in `ops/`.
+methods only name primitives; what the tensor holds; and fifteen primitives: arithmetic, `matmul`,
+three reductions, and three that hand on the same elements without computing. Left out: their
+gradients (module 06), and the many further operations a user expects, which live in `ops/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinytorch.core.errors import GradientError, ShapeError
+from tinytorch.core.errors import GradientError, Shape, ShapeError, broadcast_error
 from tinytorch.core.methods import Axis, Methods, flat, late
 from tinytorch.core.primitive import Array, Record, primitive, tensor_class, wrap
 
@@ -44,15 +45,7 @@ class Tensor(Methods):
     def __init__(
         self, data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False
     ) -> None:
-        array = np.array(data, dtype=dtype, order="C")
-        if array.dtype.kind not in "fiub":
-            raise TypeError(
-                f"a tensor holds numbers, not {array.dtype}: {data!r:.60}. "
-                "Are the rows of different lengths, or is there text in it?"
-            )
-        if dtype is None and array.dtype == np.float64:
-            array = array.astype(np.float32)
-        self._data = array
+        self._data = array_of(data, dtype)
         self._version = 0
         self.grad = None
         self.node = None
@@ -113,6 +106,17 @@ class Tensor(Methods):
     def nbytes(self) -> int:
         """The bytes that the elements take."""
         return self._data.nbytes
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The bytes from one element to the next along each axis."""
+        return self._data.strides
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie row by row, without gaps. Axes of size 1 have no say."""
+        by_rows = contiguous_strides(self.shape, self.dtype.itemsize)
+        steps = zip(self.shape, self.strides, by_rows, strict=True)
+        return not self.size or all(n == 1 or step == row for n, step, row in steps)
 
     def __repr__(self) -> str:
         text = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=200)
@@ -278,6 +282,26 @@ class Tensor(Methods):
         self._version += 1
 
 
+# What it holds
+def array_of(data: Any, dtype: DTypeLike | None = None) -> Array:
+    """Return the array of a tensor made from `data`: a copy, row by row, of numbers.
+
+    data   a number, (nested) lists of numbers, an array, or a tensor
+    dtype  the elements' type; without it float64 becomes float32, all else keeps its type
+
+    Raises TypeError for what is no floating-point number, integer or boolean.
+    """
+    array = np.array(data, dtype=dtype, order="C")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"a tensor holds numbers, not {array.dtype}: {data!r:.60}. "
+            "Are the rows of different lengths, or is there text in it?"
+        )
+    if dtype is None and array.dtype == np.float64:
+        array = array.astype(np.float32)
+    return array
+
+
 def _arrays(index: Any) -> Any:
     """Return an index with arrays in place of its tensors."""
     if isinstance(index, tuple):
@@ -334,13 +358,39 @@ def log(x: Array) -> Array:
     return np.log(x)
 
 
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """Return the shape that arrays of these shapes have together, once they are broadcast.
+
+    Axes pair up from the right. Sizes that are equal stay, 1 (or no axis at all) takes the size of
+    the others. Raises ShapeError, naming the axis from the right and its sizes, for any other pair.
+
+    >>> broadcast_shapes((4, 3), (3,))
+    (4, 3)
+    """
+    result: list[int] = []
+    from_the_right = [reversed(shape) for shape in shapes]
+    for axis, sizes in enumerate(zip_longest(*from_the_right, fillvalue=1), start=1):
+        others = sorted({size for size in sizes if size != 1})
+        if len(others) > 1:
+            listed = " and ".join(str(shape) for shape in shapes)
+            different = " and ".join(str(size) for size in others)
+            raise ShapeError(
+                f"shapes {listed} do not broadcast: axis -{axis} has sizes {different}, "
+                "and only equal sizes, or 1, go together. "
+                "Reshape or transpose one operand, or give it an axis of size 1."
+            )
+        result.insert(0, others[0] if others else 1)
+    return tuple(result)
+
+
 # The matrix product
 @primitive
 def matmul(x: Array, y: Array) -> Array:
     """The matrix product over the last two axes; the axes before them broadcast.
 
     x (..., n, k), y (..., k, m) -> (..., n, m). A vector counts as a row on the left and as a
-    column on the right. Raises ShapeError where the inner sizes differ.
+    column on the right. Raises ShapeError where the inner sizes differ, or the axes before them do
+    not broadcast.
     """
     if not (np.ndim(x) and np.ndim(y)):
         raise ShapeError(f"matmul: {np.shape(x)} @ {np.shape(y)}: a number needs * instead")
@@ -350,7 +400,11 @@ def matmul(x: Array, y: Array) -> Array:
             f"matmul: {x.shape} @ {y.shape}: inner sizes {x.shape[-1]} and {inner} differ; "
             "transpose one?"
         )
-    return np.matmul(x, y)
+    try:
+        return np.matmul(x, y)
+    except ValueError:  # the inner sizes agree, so it can only be the axes before them
+        name = f"matmul: {x.shape} @ {y.shape}: before the last two axes"
+        raise broadcast_error(name, [x.shape[:-2], y.shape[:-2]]) from None
 
 
 # Reductions
@@ -373,6 +427,19 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 # The same elements, elsewhere
+def contiguous_strides(shape: Shape, itemsize: int) -> tuple[int, ...]:
+    """Return the bytes from one element to the next along each axis, where rows follow one another.
+
+    shape (2, 3) of 4 bytes each -> (12, 4): the next row is 3 elements on, the next column 1.
+    """
+    strides: list[int] = []
+    step = itemsize
+    for size in reversed(shape):
+        strides.insert(0, step)
+        step *= size
+    return tuple(strides)
+
+
 @primitive
 def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
     """The elements, in the same order, in another shape; one size may be -1."""

@@ -85,6 +85,7 @@ from tinytorch.core.ops.shape import (
 from tinytorch.core.ops.sorting import argsort, sort, topk
 from tinytorch.core.tensor import (
     add,
+    broadcast_shapes,
     div,
     exp,
     getitem,
@@ -112,6 +113,7 @@ __all__ = [
     "argmin",
     "argsort",
     "astype",
+    "broadcast_shapes",
     "broadcast_to",
     "ceil",
     "clip",
