@@ -9,10 +9,11 @@ import pytest
 
 from tinytorch.core.tensor import Tensor
 from tinytorch.course import overlay
+from tinytorch.course.catalogue import Subject
 from tinytorch.course.checking import CheckFailed, raises, same
 from tinytorch.course.lesson import parse
 from tinytorch.course.results import sentence
-from tinytorch.course.runner import Subject, run_checks
+from tinytorch.course.runner import run_checks
 
 LESSON = """\
 +++

@@ -13,37 +13,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from tinytorch.course import overlay
-from tinytorch.course.lesson import Lesson, read
+from tinytorch.course.catalogue import Subject as Subject
+from tinytorch.course.catalogue import subject as subject
 from tinytorch.course.results import CheckResult, ModuleResult, Place, sentence
 
 SECONDS = 10.0  # for one check; they take milliseconds, on a busy machine too
 AGAIN = 3.0  # once one had to be stopped: its neighbours often run into the same loop
 START = 60.0  # for Python, NumPy and pytest to start
 PYTEST_RAN = (0, 1, 5)  # its exit statuses: all passed, some failed, none was left to run
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A module of the course: its lesson, and its file of checks."""
-
-    lesson: Lesson
-    checks: Path
-
-
-def subject(module: str) -> Subject:
-    """Return the lesson and the checks of "tinytorch.core.tensor". Raises LookupError."""
-    package, _, name = module.rpartition(".")
-    here = Path(str(files(package)))
-    lessons = sorted((here / "lessons").glob(f"*_{name}.md"))
-    if not lessons:
-        raise LookupError(f"{module} has no lesson")
-    return Subject(read(lessons[0]), here / "checks" / f"check_{lessons[0].stem}.py")
 
 
 def run_checks(
@@ -57,7 +38,7 @@ def run_checks(
 ) -> ModuleResult:
     """Run the checks of a module, or of one exercise, and return what they found.
 
-    about    the module, by `subject("tinytorch.core.tensor")`
+    about    the module, by `catalogue.subject("tinytorch.core.tensor")`
     root     the workspace whose file is checked (it need not have joined); None: the installed one
     seconds  how long one check may take before it is stopped and reported as such
     alone    leave out the other modules of the workspace, which the installed ones replace
@@ -65,7 +46,7 @@ def run_checks(
     """
     lesson = about.lesson
     module = lesson.module
-    file = module.removeprefix("tinytorch.").replace(".", "/") + ".py"
+    file = about.file
     path = str(root / file) if root else module
     wanted = {e.id: list(e.needs) for e in lesson.exercises}
     if exercise is not None:
