@@ -18,14 +18,15 @@ _install()  # in a student's workspace, their modules stand in for ours
 
 # as in PyTorch, all operations stand at the top: tinytorch.zeros, tinytorch.where
 _OPERATIONS = """
-    abs add all allclose any arange argmax argmin argsort astype broadcast_to ceil clip
-    clone concatenate cos cumsum div einsum equal exp expand_dims eye flatten flip floor
-    from_numpy full full_like gelu getitem greater greater_equal isfinite isnan less
-    less_equal linspace log log1p log_softmax logical_and logical_not logical_or
-    logsumexp masked_fill matmul max maximum mean min minimum mul neg norm not_equal
-    one_hot ones ones_like outer pad permute pow prod rand randint randn relu repeat
-    reshape round sigmoid sign sin softmax sort split sqrt squeeze stack std sub sum
-    take_along_axis tanh tensor tile topk transpose tril triu var where zeros zeros_like
+    abs add all allclose any arange argmax argmin argsort astype broadcast_shapes
+    broadcast_to ceil clip clone concatenate cos cumsum div einsum equal exp
+    expand_dims eye flatten flip floor from_numpy full full_like gelu getitem greater
+    greater_equal isfinite isnan less less_equal linspace log log1p log_softmax
+    logical_and logical_not logical_or logsumexp masked_fill matmul max maximum mean
+    min minimum mul neg norm not_equal one_hot ones ones_like outer pad permute pow
+    prod rand randint randn relu repeat reshape round sigmoid sign sin softmax sort
+    split sqrt squeeze stack std sub sum take_along_axis tanh tensor tile topk
+    transpose tril triu var where zeros zeros_like
 """
 
 if TYPE_CHECKING:
