@@ -59,8 +59,24 @@ def test_label_smoothing_gives_every_class_a_share():
     assert CrossEntropyLoss(label_smoothing=0.1)(logits, Tensor(target)).item() == pytest.approx(
         expected
     )
-    with pytest.raises(ValueError, match=r"label_smoothing is 1\.5"):
-        CrossEntropyLoss(label_smoothing=1.5)
+    for wrong in (1.5, -0.5):
+        with pytest.raises(ValueError, match=rf"label_smoothing is {wrong}"):
+            CrossEntropyLoss(label_smoothing=wrong)
+
+
+def test_complete_label_smoothing_wants_every_class_alike_whatever_the_target():
+    logits = Tensor([[1.0, 2.0, 4.0]])
+    losses = [CrossEntropyLoss(label_smoothing=1)(logits, Tensor([k])).item() for k in range(3)]
+    expected = -log_softmax(logits).data.mean()
+    assert losses == pytest.approx([expected] * 3)
+
+
+def test_cross_entropy_reduces_like_the_other_losses():
+    logits, target = Tensor([[1.0, 2.0], [0.0, 3.0]]), Tensor([0, 1])
+    parts = CrossEntropyLoss(reduction="none")(logits, target)
+    assert parts.shape == (2,)
+    assert CrossEntropyLoss("sum")(logits, target).item() == pytest.approx(parts.data.sum())
+    assert CrossEntropyLoss()(logits, target).item() == pytest.approx(parts.data.mean())
 
 
 @pytest.mark.parametrize("loss", [MSELoss, BCELoss, BCEWithLogitsLoss])
@@ -74,9 +90,17 @@ def test_reductions_are_the_mean_the_sum_and_the_parts(loss):
         loss("total")(prediction, target)
 
 
-@pytest.mark.parametrize("loss", [MSELoss(), BCELoss(), BCEWithLogitsLoss()])
-def test_shapes_that_would_broadcast_into_pairs_are_refused(loss):
-    with pytest.raises(ShapeError, match=r"\(3, 1\) and targets of shape \(3,\) differ"):
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [
+        (MSELoss(), "mse_loss"),
+        (BCELoss(), "binary_cross_entropy"),
+        (BCEWithLogitsLoss(), "binary_cross_entropy_with_logits"),
+    ],
+)
+def test_shapes_that_would_broadcast_into_pairs_are_refused(loss, name):
+    differ = r"predictions of shape \(3, 1\) and targets of shape \(3,\) differ"
+    with pytest.raises(ShapeError, match=f"^{name}: {differ}"):
         loss(Tensor(np.full((3, 1), 0.5)), Tensor(np.zeros(3)))
 
 
@@ -91,13 +115,24 @@ def test_targets_that_do_not_fit_cross_entropy_are_explained():
         loss(logits, Tensor([0.0, 1.0, 2.0]))
     with pytest.raises(ShapeError, match=r"need class indices of shape \(3,\)"):
         loss(logits, Tensor([[0], [1], [2]]))
-    with pytest.raises(ShapeError, match="logits of shape"):
-        loss(Tensor([0.0, 1.0]), Tensor(0))
+    with pytest.raises(ShapeError, match="the target has shape .* and holds int64"):
+        loss(logits, Tensor(np.eye(4, dtype=np.int64)[:3]))
+    for shape, target in [((2,), 0), ((2,), [0, 0]), ((2, 0), [0, 0])]:
+        with pytest.raises(ShapeError, match="logits of shape"):
+            loss(Tensor(np.zeros(shape)), Tensor(target))
+
+
+def test_class_indices_of_any_integer_type_are_taken():
+    logits = Tensor([[1.0, 2.0], [0.0, 3.0]])
+    expected = cross_entropy(logits, np.array([0, 1])).item()
+    for dtype in (np.int8, np.int32, np.uint8, np.uint64):
+        assert cross_entropy(logits, np.array([0, 1], dtype)).item() == expected
 
 
 def test_probabilities_outside_of_zero_to_one_are_refused_with_the_loss_to_use():
-    with pytest.raises(ValueError, match="use binary_cross_entropy_with_logits"):
-        BCELoss()(Tensor([1.5]), Tensor([1.0]))
+    for wrong in ([0.5, 1.5], [-0.5, 0.5]):
+        with pytest.raises(ValueError, match="use binary_cross_entropy_with_logits"):
+            BCELoss()(Tensor(wrong), Tensor([1.0, 1.0]))
 
 
 def test_certainty_that_is_wrong_costs_a_hundred_and_stays_finite():

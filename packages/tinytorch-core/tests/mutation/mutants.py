@@ -236,6 +236,15 @@ class _Finder:
                     rest = [*values[:i], *values[i + 1 :]]
                     kept = rest[0] if len(rest) == 1 else ast.BoolOp(kind, rest)
                     yield self._become(node, kept)
+            case ast.Compare(
+                ops=[ast.In() | ast.NotIn()], comparators=[ast.Constant(value=str(of))]
+            ):
+                if not decides:
+                    yield from self._swap(node.left, node.ops[0], node.comparators[0])
+                for i in range(len(of)):
+                    yield self._put(node.comparators[0], repr(of[:i] + of[i + 1 :]))
+                yield from self._expression(node.left)
+                return
             case ast.Compare(left=left, ops=kinds, comparators=others):
                 for a, kind, b in zip([left, *others], kinds, others, strict=False):
                     if isinstance(kind, BOUNDARIES) or not decides:

@@ -150,8 +150,8 @@ class Attempt:
     until: float
 
 
-def cover(module: Module, tree: Path, log: Path) -> Coverage:
-    """Return which tests run which lines of the unchanged module."""
+def cover(module: Module, tree: Path, log: Path) -> Coverage | None:
+    """Return which tests run which lines of the unchanged module; None if one fails."""
     receive, send = fork.Pipe(duplex=False)
     process = fork.Process(target=record, args=(module, tree, log, send))
     process.start()
@@ -163,7 +163,7 @@ def cover(module: Module, tree: Path, log: Path) -> Coverage:
     process.join()
     if coverage is None:
         tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-30:])
-        raise SystemExit(f"the tests of {module.name} fail without any mutant:\n{tail}")
+        print(f"{module.name}: its tests fail without any mutant:\n{tail}", flush=True)
     return coverage
 
 
@@ -214,6 +214,8 @@ def run(module: Module, processes: int) -> bool:
         trees = [copy_package(Path(folder).resolve() / str(i)) for i in range(processes)]
         original = module.file(trees[0]).read_text("utf-8")
         coverage = cover(module, trees[0], trees[0] / "log.txt")
+        if coverage is None:
+            return False
         found = mutants(original)
         keys = {(m.where, m.before, m.after) for m in found}
         tried = [m for m in found if (m.where, m.before, m.after) not in explained]
