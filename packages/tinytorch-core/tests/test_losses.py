@@ -115,7 +115,7 @@ def test_targets_that_do_not_fit_cross_entropy_are_explained():
         loss(logits, Tensor([0.0, 1.0, 2.0]))
     with pytest.raises(ShapeError, match=r"need class indices of shape \(3,\)"):
         loss(logits, Tensor([[0], [1], [2]]))
-    with pytest.raises(ShapeError, match="the target has shape .* and holds int64"):
+    with pytest.raises(ShapeError, match=r"the target has shape .* and holds int64"):
         loss(logits, Tensor(np.eye(4, dtype=np.int64)[:3]))
     for shape, target in [((2,), 0), ((2,), [0, 0]), ((2, 0), [0, 0])]:
         with pytest.raises(ShapeError, match="logits of shape"):
