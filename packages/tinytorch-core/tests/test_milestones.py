@@ -7,7 +7,6 @@ import functools
 import importlib
 import json
 import os
-import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tito_shell import environment, tito
+from tito_shell import tito
 
 from tinytorch import Tensor
 from tinytorch.core.milestones import digits, m1958, m1969, m1986
@@ -27,7 +26,6 @@ from tinytorch.core.tier import TIER
 from tinytorch.datasets import XOR, Blobs, DownloadError, DrawnDigits, available
 from tinytorch.tito import main
 from tinytorch.tito.app import tito as app
-from tinytorch.tito.milestone import ask_for_one_thread
 
 RUNS = {"1958": m1958.run, "1969": m1969.run, "1986": m1986.run}
 
@@ -318,42 +316,6 @@ def test_the_list_shows_every_milestone_with_its_gate(capsys: pytest.CaptureFixt
     assert main(["milestone", "list"]) == 0
     shown = capsys.readouterr().out
     assert all(entry["gate"] in shown for entry in listed.values())
-
-
-@pytest.mark.parametrize(
-    ("before", "loaded", "after"),
-    [
-        ({}, False, {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}),
-        ({}, True, {}),  # too late: NumPy has read them
-        ({"OMP_NUM_THREADS": "2"}, False, {"OMP_NUM_THREADS": "2"}),  # the user's word
-    ],
-)
-def test_small_matrices_ask_blas_for_one_thread_unless_the_user_says_otherwise(
-    before: dict[str, str], loaded: bool, after: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    variables = dict(before)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "environ", variables)
-        if not loaded:
-            patch.delitem(sys.modules, "numpy")
-        ask_for_one_thread()
-    assert variables == after
-
-
-def test_running_1986_asks_for_one_thread_before_numpy_is_loaded(tmp_path: Path) -> None:
-    program = """
-import os, sys
-from tinytorch.tito import main
-main(["milestone", "run", "1986", "--recipe", "none"])
-print(os.environ.get("OPENBLAS_NUM_THREADS"), "numpy" in sys.modules)
-"""
-    variables = environment(tmp_path)
-    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-        variables.pop(name, None)
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=variables, capture_output=True, text=True
-    )
-    assert done.stdout.split() == ["1", "True"]
 
 
 # What is kept

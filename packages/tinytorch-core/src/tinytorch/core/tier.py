@@ -12,7 +12,6 @@ PERCEPTRON = Milestone(
     gate="100 % on separable points, and never on XOR",
     module="tinytorch.core.milestones.m1958",
     uses=("01", "03"),
-    one_thread=True,
     aliases=("1957",),
 )
 
@@ -23,7 +22,6 @@ XOR = Milestone(
     gate="a hidden layer solves XOR from each of 100 seeds",
     module="tinytorch.core.milestones.m1969",
     uses=("01", "02", "03", "04", "06", "07"),
-    one_thread=True,
 )
 
 BACKPROPAGATION = Milestone(
@@ -34,7 +32,6 @@ BACKPROPAGATION = Milestone(
     module="tinytorch.core.milestones.m1986",
     uses=("01", "02", "03", "04", "05", "06", "07", "08"),
     data=("mnist", "drawn"),
-    one_thread=True,
 )
 
 TIER = Tier(

@@ -44,9 +44,6 @@ class Milestone:
     uses: tuple[str, ...]  # numbers of the course modules at work in it
     aliases: tuple[str, ...] = ()
     data: tuple[str, ...] = ()  # data sets to choose from; none where it makes its own
-    one_thread: bool = (
-        False  # its matrices are too small to be shared: tito asks BLAS for one thread
-    )
 
     @property
     def names(self) -> tuple[str, ...]:

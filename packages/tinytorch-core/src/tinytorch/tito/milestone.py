@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
-import sys
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -84,8 +82,6 @@ def run(
     from tinytorch.core.milestones.settings import SettingError
 
     chosen = find(year)
-    if chosen.one_thread:
-        ask_for_one_thread()
     changes = dict(_pair(setting) for setting in settings)
     if epochs is not None:
         changes["epochs"] = str(epochs)
@@ -114,17 +110,6 @@ def find(wanted: str) -> Milestone:
         f"{entry.year} ({', '.join((*entry.aliases, entry.name))})" for entry in known.values()
     )
     raise click.UsageError(f"No milestone is called {wanted!r}.{hint} There are {listed}.")
-
-
-def ask_for_one_thread() -> None:
-    """Let BLAS use one thread, unless the user has said how many, or NumPy is loaded already.
-
-    Several threads gain little on small matrices; where other programs run as well, they wait for
-    each other, and a run of seconds takes minutes.
-    """
-    variables = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-    if "numpy" not in sys.modules and not any(os.environ.get(name) for name in variables):
-        os.environ.update(dict.fromkeys(variables[:2], "1"))
 
 
 def _pair(setting: str) -> tuple[str, str]:
