@@ -18,22 +18,20 @@ from operation_helper import (
     gradients,
     is_differentiable,
     is_float,
-    pass_back,
     slope_along,
     weights_for,
 )
 
 from tinytorch.core import ops
 from tinytorch.core.autograd import gradcheck
-from tinytorch.core.context import listening, no_grad, use
+from tinytorch.core.context import listening, use
 from tinytorch.core.errors import GradientError
 from tinytorch.core.losses import binary_cross_entropy
-from tinytorch.core.primitive import KERNELS, RULES, Event, primitives
+from tinytorch.core.primitive import RULES, Event, primitives
 from tinytorch.core.tensor import Tensor
 
 DIFFERENTIABLE = [case for case in CASES if is_differentiable(case)]
 SMOOTH = [case for case in DIFFERENTIABLE if not case.row.kink]
-WITH_KERNELS = [case for case in CASES if KERNELS.get(case.name)]
 # operands of two types meet in these, and NumPy computes in float64; the record converts
 MIXING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "matmul", "contract",
           "concat", "mse_loss", "binary_cross_entropy", "cast"}  # fmt: skip
@@ -132,7 +130,8 @@ def test_only_differentiable_outputs_require_a_gradient(case: Case) -> None:
 @every(SMOOTH)
 def test_gradients_are_slopes_of_the_numpy_expression(case: Case) -> None:
     arrays = case.arrays(np.float64)
-    found = gradients(case, arrays)
+    with use("plain"):  # kernels are compared with this in `test_operations_kernels.py`
+        found = gradients(case, arrays)
     rng = np.random.default_rng(2)
     for position, x in enumerate(arrays):
         if not is_float(x):
@@ -268,87 +267,3 @@ def test_bce_is_linear_in_the_target_where_the_logarithm_stops() -> None:
     assert y.grad is not None
     at = [binary_cross_entropy(p, Tensor([v] * 3), reduction="none").data for v in (0.0, 1.0)]
     np.testing.assert_allclose(y.grad, at[1] - at[0], rtol=1e-6)
-
-
-# Fast kernels against plain definitions
-def turned_about(g: Any) -> Any:
-    """The same gradient, with its elements in another order in memory."""
-    return np.swapaxes(np.swapaxes(g, 0, -1).copy(), 0, -1) if g.ndim else g
-
-
-def all_alike(g: Any) -> Any:
-    """A gradient as `sum` hands it on: one number in memory, for all elements."""
-    return np.broadcast_to(np.asarray(0.5, g.dtype), g.shape)
-
-
-def agree(got: Any, wanted: Any) -> None:
-    """Assert that two outputs or gradients are the same in value, type and shape."""
-    assert (got is None) == (wanted is None)
-    if got is not None:
-        assert got.dtype == wanted.dtype
-        assert got.shape == wanted.shape
-        rtol, atol = (1e-12, 1e-12) if got.dtype == np.float64 else (2e-5, 2e-6)
-        np.testing.assert_allclose(got, wanted, rtol, atol)
-
-
-@every(WITH_KERNELS)
-def test_a_fast_kernel_gives_what_the_plain_definition_gives(case: Case) -> None:
-    arrays = case.arrays()
-    for name in KERNELS[case.name]:
-        with use("plain"):
-            plain = [out.data for out in case.outputs(as_tensors(arrays))]
-        with use(name):
-            fast = [out.data for out in case.outputs(as_tensors(arrays))]
-            with no_grad():
-                forward_only = [out.data for out in case.outputs(as_tensors(arrays))]
-        for wanted, got, without_saving in zip(plain, fast, forward_only, strict=True):
-            agree(got, wanted)
-            agree(without_saving, wanted)
-
-
-@pytest.mark.parametrize("layout", [np.asarray, turned_about, all_alike])
-@every([case for case in WITH_KERNELS if case in DIFFERENTIABLE])
-def test_a_fast_kernel_gives_the_gradients_of_the_plain_rule(case: Case, layout: Any) -> None:
-    arrays = case.arrays()
-    for name in KERNELS[case.name]:
-        with use("plain"):
-            plain = gradients(case, arrays, layout)
-        with use(name):
-            fast = gradients(case, arrays, layout)
-        for wanted, got in zip(plain, fast, strict=True):
-            agree(got, wanted)
-
-
-@every([case for case in WITH_KERNELS if case in DIFFERENTIABLE])
-def test_a_fast_kernel_leaves_its_earlier_answers_alone(case: Case) -> None:
-    """Kernels compute in buffers that they use again; no buffer may get out."""
-    arrays = case.arrays()
-    operands = as_tensors(arrays)
-    outputs = case.outputs(operands)
-    before = [out.data.copy() for out in outputs]
-    gradients(case, [x[::-1].copy() if is_float(x) and x.ndim else x for x in arrays])
-    for out, same in zip(outputs, before, strict=True):
-        np.testing.assert_array_equal(out.data, same)
-    with case.quiet():
-        pass_back(outputs, weights_for(outputs))
-    for x, wanted in zip(operands, gradients(case, arrays), strict=True):
-        if wanted is not None:
-            np.testing.assert_array_equal(x.grad, wanted)
-
-
-@pytest.mark.parametrize("name", sorted(KERNELS.keys() & primitives().keys()))
-def test_a_kernel_really_runs_in_some_case(name: str) -> None:
-    for kind in KERNELS[name]:
-        heard: list[Event] = []
-        with use(kind), listening(heard.append):
-            for case in CASES:
-                if case.name == name:
-                    case.outputs(as_tensors(case.arrays()))
-        ran = [event.record.kernel for event in heard]
-        assert any(ran), f"no case of {name} is one that its {kind} kernel supports"
-
-
-@every([case for case in SMOOTH if KERNELS.get(case.name)])
-def test_plain_gradients_are_slopes_of_the_numpy_expression(case: Case) -> None:
-    with use("plain"):
-        test_gradients_are_slopes_of_the_numpy_expression(case)
