@@ -63,19 +63,23 @@ def find(start: Path | None = None) -> Path | None:
 def unsafe(root: Path) -> str:
     """Say why the files of a workspace should not be run without asking, or "" if they may be.
 
-    Whoever can write there decides what runs here. A folder that `tito trust` approved is safe.
+    A folder that TINYTORCH_WORKSPACE names, or that `tito trust` approved, is safe.
     """
-    if not hasattr(os, "getuid") or os.environ.get(WORKSPACE):
+    if os.environ.get(WORKSPACE) or str(root) in trusted():
+        return ""
+    return exposed(root)
+
+
+def exposed(root: Path) -> str:
+    """Say how others could change what runs in a workspace, or "" if only its owner can."""
+    if not hasattr(os, "getuid"):
         return ""
     for path in (root, root / MARKER):
         status = path.stat()
         if status.st_uid != os.getuid():
-            reason = f"{path} belongs to another user"
-        elif status.st_mode & 0o002:
-            reason = f"{path} can be changed by every user of this machine"
-        else:
-            continue
-        return "" if str(root) in trusted() else reason
+            return f"{path} belongs to another user"
+        if status.st_mode & 0o002:
+            return f"{path} can be changed by every user of this machine"
     return ""
 
 

@@ -149,11 +149,14 @@ def next_step(workspace: Workspace, known: list[Standing]) -> tuple[str, str]:
     """The one next command, and why."""
     for s in known:
         if s.state == YOURS and not workspace.path(s.file).exists():
-            return f"tito undo {s.module.number}", f"{s.file} has joined, but it is gone"
+            return f"tito undo {s.module.number}", f"{s.file} has joined, but it is gone."
         if s.broken:
-            return f"tito test {s.module.number}", f"{s.file} has joined, and is broken now"
+            return (
+                f"tito test {s.module.number}",
+                f"{s.file} has joined, and a later edit broke it.",
+            )
         if s.state == YOURS and s.unknown:
-            return f"tito test {s.module.number}", f"{s.file} changed after it joined"
+            return f"tito test {s.module.number}", f"{s.file} changed since it joined."
     at = current_module(workspace, known)
     if at is not None and at.state == BUILDING:
         return _going_on(at)
@@ -168,16 +171,16 @@ def next_step(workspace: Workspace, known: list[Standing]) -> tuple[str, str]:
             )
     yours = {s.module.number for s in known if s.state == YOURS}
     best = max(milestones().values(), key=lambda m: len(yours & set(m.uses)))
-    return f"tito milestone run {best.year}", f"{best.title}, with your code"
+    return f"tito milestone run {best.year}", f"{best.title}, with your code."
 
 
 def _going_on(standing: Standing) -> tuple[str, str]:
     number, result = standing.module.number, standing.result
     if result is None:
-        return f"tito test {number}", f"{standing.file} changed since its last test"
+        return f"tito test {number}", f"{standing.file} has not been tested as it is now."
     if result.passed:
-        return f"tito complete {number}", f"all checks of {standing.file} pass"
+        return f"tito complete {number}", f"All checks of {standing.file} pass."
     exercise = current_exercise(standing.lesson, result) if standing.lesson else None
     if exercise is None:
-        return f"tito test {number}", result.error
-    return f"tito test {number}", f"work on {exercise.id} in {standing.file}"
+        return f"tito test {number}", f"{standing.file} cannot be imported."
+    return f"tito test {number}", f"The next exercise is {exercise.id}, in {standing.file}."

@@ -53,13 +53,20 @@ def _run(given: list[str]) -> int:
 
 def _sentence(error: Exception, given: list[str]) -> str:
     """What went wrong; and how to see more, unless the message was written for a reader."""
+    from tinytorch.course.lesson import LessonError
+    from tinytorch.course.overlay import WorkspaceError
     from tinytorch.datasets import errors
 
     # str(KeyError("text")) is the text in quotes
     message = str(error.args[0]) if type(error) is KeyError and error.args else str(error)
-    if isinstance(
-        error, errors.DatasetMissingError | errors.DatasetCorruptError | errors.DownloadError
-    ):
+    written = (
+        errors.DatasetMissingError,
+        errors.DatasetCorruptError,
+        errors.DownloadError,
+        WorkspaceError,
+        LessonError,
+    )
+    if isinstance(error, written):
         return f"tito: {message}"
     again = " ".join(["tito", *given, "--full"])
     return f"tito: {type(error).__name__}: {message}\nTo see where it happened: {again}"

@@ -16,6 +16,33 @@ from tinytorch.course.tiers import Command, tiers
 
 OWN = (
     Command(
+        "init",
+        "Make a workspace: the folder you build in.",
+        "tinytorch.tito.workspace_commands:init",
+    ),
+    Command("list", "Modules and milestones, yours or borrowed.", "tinytorch.tito.listing:list_"),
+    Command("status", "Where you stand, checked.", "tinytorch.tito.listing:status"),
+    Command("start", "Begin a module: its skeleton.", "tinytorch.tito.building:start"),
+    Command("test", "Run the checks of a module.", "tinytorch.tito.testing:test"),
+    Command("hint", "The next hint of the exercise at work.", "tinytorch.tito.hints:hint"),
+    Command("solution", "The reference's code of an exercise.", "tinytorch.tito.hints:solution"),
+    Command("diff", "Your code against the reference's.", "tinytorch.tito.hints:diff"),
+    Command(
+        "reset", "Back to the skeleton; your version is kept.", "tinytorch.tito.resetting:reset"
+    ),
+    Command("undo", "Put the version before back.", "tinytorch.tito.resetting:undo"),
+    Command("complete", "All checks; then it joins.", "tinytorch.tito.building:complete"),
+    Command(
+        "trust",
+        "Use a workspace that others may write to.",
+        "tinytorch.tito.workspace_commands:trust",
+    ),
+    Command(
+        "module",
+        "start, test and complete, as the books write it.",
+        "tinytorch.tito.building:module",
+    ),
+    Command(
         "milestone",
         "History, made again with this framework.",
         "tinytorch.tito.milestone:milestone",

@@ -7,6 +7,7 @@ which are `tito info`'s.
 from __future__ import annotations
 
 from tinytorch._version import __version__
+from tinytorch.course.overlay import find as find_workspace
 from tinytorch.course.tiers import find_tiers
 from tinytorch.datasets.catalogue import MNIST
 from tinytorch.datasets.errors import DatasetMissingError
@@ -16,6 +17,12 @@ from tinytorch.tito.screen import Screen
 
 def show() -> None:
     """Say what is here and what to type next."""
+    if find_workspace() is not None:
+        from tinytorch.course.workspace import Workspace
+        from tinytorch.tito.here import show as show_workspace
+
+        show_workspace(Workspace.current())
+        return
     screen = Screen()
     screen.line(f"TinyTorch {__version__}", "bold")
     found = find_tiers()

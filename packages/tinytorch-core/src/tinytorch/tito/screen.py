@@ -62,6 +62,11 @@ class Screen:
         self._columns = shutil.get_terminal_size().columns - 1 if self.is_terminal else 10_000
         self.width = max(20, min(self._columns, WIDEST))
 
+    @property
+    def columns(self) -> int:
+        """The columns that a line may have; very many where nothing limits them."""
+        return self._columns
+
     def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """Write a paragraph, broken at spaces to fit."""
         self.line(self.wrapped(text, indent), style)

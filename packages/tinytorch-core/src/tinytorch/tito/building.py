@@ -1,0 +1,133 @@
+"""`tito start` and `tito complete`: begin a module, and let it join your framework.
+
+`tito module start|test|complete` are the same commands under the books' names. Left out: checks
+(`testing.py`), and what is derived from a lesson (`course/skeleton.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tinytorch.course import progress
+from tinytorch.course.results import ModuleResult
+from tinytorch.tito import testing
+from tinytorch.tito.choosing import Target, choose, with_module
+
+if TYPE_CHECKING:
+    from tinytorch.tito.screen import Screen
+
+
+@click.command()
+@with_module
+def start(words: tuple[str, ...], module: str | None) -> None:
+    """Begin a module: its skeleton becomes a file of yours. Nothing is overwritten."""
+    from tinytorch.course.skeleton import skeleton
+    from tinytorch.tito.screen import Screen
+    from tinytorch.tito.verdict import counted, near
+
+    if not words and module is None:
+        module = _first()
+    target = choose(words, module, started=False, most=1)
+    lesson, file = target.about.lesson, target.workspace.path(target.file)
+    screen = Screen()
+    screen.line(f"{lesson.number} {lesson.title}", "bold")
+    screen.say(str(lesson.meta["capability"]))
+    screen.line()
+    if file.exists():
+        screen.say(f"{near(file)} is there already, and stays as it is.")
+    else:
+        target.workspace.put(target.file, skeleton(target.about))
+        points = sum(e.points for e in lesson.exercises)
+        screen.say(f"Made {near(file)}", "good")
+        screen.say(
+            f"{counted(len(lesson.exercises), 'exercise')} in it, {counted(points, 'point')}. "
+            f"About {lesson.meta['reading_minutes']} minutes to read, "
+            f"{lesson.meta['coding_minutes']} to code."
+        )
+    target.note(None)
+    borrowed = _borrowed(target)
+    if borrowed:
+        screen.say(f"It builds on {', '.join(borrowed)}: the installed reference serves for that.")
+    screen.line()
+    screen.line(f"Next: tito read {lesson.number}", "bold")
+    screen.say(f"Then write the first exercise, and: tito test {lesson.number}")
+
+
+def _first() -> str:
+    """The module to begin where none is named: the first that is not there."""
+    from tinytorch.course.workspace import Workspace
+
+    known = progress.standings(Workspace.current())
+    waiting = [s for s in known if s.lesson is not None and s.state == progress.BORROWED]
+    if not waiting:
+        raise click.UsageError("Every module that has a lesson is begun: tito list")
+    return waiting[0].module.number
+
+
+def _borrowed(target: Target) -> list[str]:
+    """The prerequisites that are not the student's, each with its title."""
+    needed = [str(number) for number in target.about.lesson.meta["prerequisites"]]
+    return [
+        f"{s.module.number} {s.module.title}"
+        for s in progress.standings(target.workspace)
+        if s.module.number in needed and s.state != progress.YOURS
+    ]
+
+
+@click.command()
+@with_module
+@testing.ALONE
+def complete(words: tuple[str, ...], module: str | None, with_: str | None) -> None:
+    """Run all checks of a module on your file; if they pass, it joins your framework."""
+    from tinytorch.tito.screen import Screen
+
+    target = choose(words, module, most=1)
+    screen = Screen()
+    result = testing.run(screen, target, alone=with_ is not None)
+    if not result.passed:
+        testing.report(screen, target, result)
+        screen.line()
+        refused = "is broken, and stays in" if target.joined else "does not join"
+        screen.say(f"{target.file} {refused} your framework until all checks pass.", "bad")
+        raise click.exceptions.Exit(1)
+    _joined(screen, target, result)
+
+
+def _joined(screen: Screen, target: Target, result: ModuleResult) -> None:
+    from tinytorch.tito import verdict
+
+    lesson, workspace = target.about.lesson, target.workspace
+    was_in = target.joined
+    workspace.keep(target.file)  # a later edit that breaks it can be undone
+    workspace.join(target.file)
+    verdict.exercises(screen, list(lesson.exercises), result, target.standing().revealed)
+    screen.line()
+    what = "is part of your framework, and sound" if was_in else "has joined your framework"
+    screen.say(f"{lesson.number} {lesson.title} {what}.", "good")
+    screen.say(f"`import {lesson.module}` means {target.file} in this workspace.")
+    screen.line()
+    screen.say(f"{lesson.meta['capability']} Yes.", "bold")
+    _show_pace(screen, target)
+    known = progress.standings(workspace)
+    mine = sum(s.state == progress.YOURS for s in known)
+    screen.line()
+    screen.say(f"{mine} of {len(known)} modules are yours.")
+    command, why = progress.next_step(workspace, known)
+    screen.line(f"Next: {command}", "bold")
+    screen.say(why)
+
+
+def _show_pace(screen: Screen, target: Target) -> None:
+    """How fast the student's module is, where something of it can be timed."""
+
+
+@click.group()
+def module() -> None:
+    """The same as start, test and complete, as the books write it."""
+
+
+module.add_command(start)
+module.add_command(testing.test)
+module.add_command(complete)

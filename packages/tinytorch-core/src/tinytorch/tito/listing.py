@@ -1,0 +1,144 @@
+"""`tito list` and `tito status`: modules and milestones, yours or borrowed, progress drawn.
+
+A module that joined and then changed is checked again before it is called sound. `list` leaves it
+at that and is quick; `status` checks whatever is not known. Left out: what to do next, except for
+one line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tinytorch.course import progress
+from tinytorch.course.overlay import find
+from tinytorch.course.progress import BORROWED, BUILDING, YOURS, Standing
+from tinytorch.course.tiers import milestones
+from tinytorch.course.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tinytorch.tito.screen import Cell, Screen
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """Show the modules and milestones: yours, being built, or borrowed."""
+    _show(as_json, everything=False)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
+    """Show where you stand; whatever changed since it was tested is checked first."""
+    _show(as_json, everything=True)
+
+
+def _show(as_json: bool, everything: bool) -> None:
+    from tinytorch.tito.jsonout import emit
+    from tinytorch.tito.screen import Screen
+
+    workspace = Workspace.current() if everything or find() is not None else None
+    screen = Screen(quiet=as_json)
+    known = up_to_date(screen, workspace, everything) if workspace else progress.standings(None)
+    if as_json:
+        emit(as_data(workspace, known))
+        return
+    if workspace is not None:
+        screen.say(f"Your framework in {workspace.root}", "bold")
+    modules(screen, known)
+    screen.line()
+    _milestones(screen, known)
+    screen.line()
+    if workspace is None:
+        screen.line("Next: tito init my-tinytorch", "bold")
+        screen.say("There is no workspace here: everything is the installed reference.")
+        return
+    for s in known:
+        if s.broken:
+            screen.notice(f"{s.file} has joined, and a later edit broke it.")
+    command, why = progress.next_step(workspace, known)
+    screen.line(f"Next: {command}", "bold")
+    screen.say(why)
+
+
+def up_to_date(screen: Screen, workspace: Workspace, everything: bool) -> list[Standing]:
+    """How all modules stand, after those that changed were checked again.
+
+    everything  those that are being built, too, and not only those that joined
+    """
+    from tinytorch.course.catalogue import subject
+
+    known = progress.standings(workspace)
+    states = (YOURS, BUILDING) if everything else (YOURS,)
+    stale = [s for s in known if s.unknown and s.state in states]
+    stale = [s for s in stale if workspace.path(s.file).exists()]
+    if not stale:
+        return known
+    from tinytorch.tito.live import passing
+
+    with passing(screen) as show:
+        for standing in stale:
+            show(f"{standing.file} has changed: checking it ...")
+            progress.check(workspace, subject(standing.module.module))
+    return progress.standings(workspace)
+
+
+def modules(screen: Screen, known: list[Standing]) -> None:
+    """The table of modules."""
+    width = 10 if screen.columns >= 60 else 5
+    rows = [(s.module.number, s.module.title, _state(s), _progress(s, width)) for s in known]
+    screen.table(("", "module", "whose", "points"), rows)
+    mine = sum(s.state == YOURS for s in known)
+    screen.line()
+    screen.say(f"{mine} of {len(known)} modules are yours; what is borrowed is the reference.")
+
+
+def _state(standing: Standing) -> Cell:
+    if standing.broken:
+        return "broken", "bad"
+    return standing.state, {YOURS: "good", BUILDING: "notice", BORROWED: "dim"}[standing.state]
+
+
+def _progress(standing: Standing, width: int) -> Cell:
+    if standing.lesson is None:
+        return "no lesson", "dim"
+    total = sum(e.points for e in standing.exercises)
+    if standing.state == BORROWED:
+        return f"{'·' * width} {total}", "dim"
+    if standing.unknown:
+        return "not tested", "notice"
+    earned = sum(e.points for e in standing.done())
+    full = earned * width // max(total, 1)
+    style = "good" if earned == total else ""
+    return f"{'█' * full}{'·' * (width - full)} {earned}/{total}", style
+
+
+def _milestones(screen: Screen, known: list[Standing]) -> None:
+    yours = {s.module.number for s in known if s.state == YOURS}
+    rows = [
+        (m.year, m.title, f"{len(yours & set(m.uses))} of {len(m.uses)} yours")
+        for m in milestones().values()
+    ]
+    screen.table(("", "milestone", "modules"), rows)
+
+
+def as_data(workspace: Workspace | None, known: list[Standing]) -> dict[str, Any]:
+    """Everything, for `--json`."""
+    yours = [s.module.number for s in known if s.state == YOURS]
+    command, why = progress.next_step(workspace, known) if workspace else ("tito init", "")
+    return {
+        "workspace": str(workspace.root) if workspace else None,
+        "modules": [s.as_dict() for s in known],
+        "milestones": [
+            {
+                "year": m.year,
+                "title": m.title,
+                "yours": sorted(set(yours) & set(m.uses)),
+                "uses": list(m.uses),
+            }
+            for m in milestones().values()
+        ],
+        "next": {"command": command, "why": why},
+    }

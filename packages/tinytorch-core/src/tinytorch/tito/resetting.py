@@ -1,0 +1,68 @@
+"""`tito reset` and `tito undo`: back to the skeleton, and back again. Nothing is ever lost.
+
+Left out: the attic in which every replaced file lies (`course/workspace.py`).
+"""
+
+from __future__ import annotations
+
+import click
+
+from tinytorch.tito.choosing import choose, with_module
+
+
+@click.command()
+@with_module
+def reset(words: tuple[str, ...], module: str | None) -> None:
+    """Put the skeleton of a module, or of one exercise, back. Your version is kept."""
+    from tinytorch.course.skeleton import restored, skeleton
+    from tinytorch.tito.screen import Screen
+    from tinytorch.tito.verdict import near
+
+    target = choose(words, module)
+    workspace, exercise = target.workspace, target.exercise
+    if exercise is None:
+        text = skeleton(target.about)
+    else:
+        try:
+            text = restored(target.about, exercise, target.text())
+        except SyntaxError as error:
+            raise click.ClickException(
+                f"{target.file} has a syntax error in line {error.lineno}, so {exercise.id} cannot "
+                f"be found in it. Mend that line, or reset all of it: tito reset {target.number}"
+            ) from None
+    screen = Screen()
+    what = f"{exercise.id} in {target.file}" if exercise else target.file
+    if text.encode() == workspace.path(target.file).read_bytes():
+        screen.say(f"{what} is as the skeleton has it: nothing to do.")
+        return
+    kept = workspace.put(target.file, text)
+    screen.say(f"{what} is as the skeleton has it.", "good")
+    if kept is not None:
+        screen.say(f"Your version is kept: {near(kept)}")
+    if target.joined:
+        workspace.leave(target.file)
+        screen.say(
+            f"It takes no part in your framework until tito complete {target.number}; the "
+            "installed reference serves meanwhile.",
+            "notice",
+        )
+    target.note(exercise.id if exercise else None)
+    screen.line()
+    screen.line(f"To take this back: tito undo {target.number}", "bold")
+
+
+@click.command()
+@with_module
+def undo(words: tuple[str, ...], module: str | None) -> None:
+    """Put the last version that was replaced back. Twice: as it was before."""
+    from tinytorch.tito.screen import Screen
+    from tinytorch.tito.verdict import near
+
+    target = choose(words, module, started=False, most=1)
+    version = target.workspace.undo(target.file)
+    screen = Screen()
+    screen.say(f"{target.file} is as it was kept in {near(version)}", "good")
+    screen.say("What it held until now is kept too.")
+    screen.line()
+    screen.line(f"To take this back: tito undo {target.number}", "bold")
+    screen.line(f"Next: tito test {target.number}", "bold")

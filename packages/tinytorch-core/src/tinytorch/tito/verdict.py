@@ -1,0 +1,186 @@
+"""Shows what checks found: one line an exercise, then the first trouble in full.
+
+Left out: running checks, and what to do next.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tinytorch.course.lesson import Exercise, Lesson
+from tinytorch.course.progress import current_exercise
+from tinytorch.course.results import (
+    FAILED,
+    PASSED,
+    TIMEOUT,
+    UNWRITTEN,
+    WAITING,
+    CheckResult,
+    ModuleResult,
+    Place,
+)
+from tinytorch.course.source import definitions
+from tinytorch.tito.screen import Screen
+
+WORDS = {
+    PASSED: ("done", "good"),
+    FAILED: ("wrong", "bad"),
+    TIMEOUT: ("never ends", "bad"),
+    UNWRITTEN: ("not written", "notice"),
+    WAITING: ("waiting", "dim"),
+}
+WORD = max(len(word) for word, _ in WORDS.values())
+
+
+def show(
+    screen: Screen,
+    lesson: Lesson,
+    result: ModuleResult,
+    revealed: Iterable[str] = (),
+    only: Exercise | None = None,
+) -> None:
+    """Write the whole verdict; `only` the lines of one exercise, where no other was checked."""
+    if result.error:
+        _cannot_import(screen, result)
+        return
+    shown = [only] if only else list(lesson.exercises)
+    exercises(screen, shown, result, revealed)
+    trouble(screen, lesson, result, shown)
+    earned = sum(e.points for e in shown if result.outcome_of(e.id) == PASSED)
+    done = sum(result.outcome_of(e.id) == PASSED for e in shown)
+    total = sum(e.points for e in shown)
+    screen.line()
+    screen.line(
+        f"{done} of {counted(len(shown), 'exercise')}, {earned} of {counted(total, 'point')}",
+        "good" if done == len(shown) else "",
+    )
+
+
+def exercises(
+    screen: Screen, shown: list[Exercise], result: ModuleResult, revealed: Iterable[str] = ()
+) -> None:
+    """One line an exercise: how it stands, its name, its points, what it waits for."""
+    seen = set(revealed)
+    width = max(len(e.id) for e in shown)
+    for exercise in shown:
+        word, style = WORDS[result.outcome_of(exercise.id)]
+        points = counted(exercise.points, "point")
+        note = _waits_for(exercise, result)
+        note += (", " if note else "") + "solution seen" if exercise.id in seen else ""
+        rest = f"{exercise.id:<{width}}  {points:<9} {note}".rstrip()
+        room = screen.columns - WORD - 4
+        if len(rest) > room:
+            rest = f"{exercise.id}  {note}".rstrip()
+        if len(rest) > room:
+            rest = exercise.id
+        screen.line(f"  {screen.styled(f'{word:<{WORD}}', style)}  {rest}")
+
+
+def _waits_for(exercise: Exercise, result: ModuleResult) -> str:
+    checks = [c for c in result.checks if c.exercise == exercise.id and c.outcome == WAITING]
+    return checks[0].message.removeprefix("waiting ") if checks else ""
+
+
+def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Exercise]) -> None:
+    """The first wrong exercise in full; where nothing is wrong, what to write next."""
+    exercise = current_exercise(lesson, result)
+    if exercise is None or exercise not in shown:
+        return
+    outcome = result.outcome_of(exercise.id)
+    mine = [c for c in result.checks if c.exercise == exercise.id]
+    screen.line()
+    if outcome == UNWRITTEN:
+        _to_write(screen, lesson, result, exercise)
+        return
+    first = next(c for c in mine if c.outcome in (FAILED, TIMEOUT))
+    screen.line(f"{exercise.id}: {WORDS[outcome][0]}", "bad")
+    screen.say(f"A check says: {first.sentence}.")
+    screen.line()
+    _explain(screen, first)
+    others = sum(c.outcome in (FAILED, TIMEOUT) for c in mine) - 1
+    if others:
+        verb = "checks fail" if others > 1 else "check fails"
+        screen.line()
+        screen.say(f"{others} more {verb} in {exercise.id}; this one first.", "dim")
+
+
+def _explain(screen: Screen, check: CheckResult) -> None:
+    for line in check.message.splitlines():
+        hang = 10 if line.startswith(("expected  ", "got       ")) else 2
+        style = "bad" if line.startswith("got       ") else ""
+        screen.line(screen.wrapped(line, indent=4, hang=hang), style)
+    if check.place is not None:
+        screen.line()
+        show_place(screen, check.place)
+    if check.output.strip():
+        screen.line()
+        screen.line("    It printed:")
+        for line in check.output.rstrip().splitlines()[-12:]:
+            screen.line(f"      {line}", "dim")
+
+
+def show_place(screen: Screen, place: Place) -> None:
+    """A line of the student's, with its file and number, and a caret where one is known."""
+    screen.line(f"    {near(Path(place.file))}, line {place.line}", "bold")
+    if not place.code:
+        return
+    screen.line(f"      {place.code}")
+    if place.column:
+        length = max((place.end_column or 0) - place.column, 1)
+        screen.line(" " * (5 + place.column) + "^" * length, "bad")
+
+
+def _to_write(screen: Screen, lesson: Lesson, result: ModuleResult, exercise: Exercise) -> None:
+    screen.line(f"To write next: {exercise.id}", "notice")
+    first = next((c for c in result.checks if c.exercise == exercise.id and c.place), None)
+    line = f", line {first.place.line}" if first and first.place else ""
+    screen.line(f"    {near(Path(result.file))}{line}", "bold")
+    summary = _summary(Path(result.file), exercise.id)
+    if summary:
+        screen.say(summary, indent=4)
+
+
+def _summary(file: Path, name: str) -> str:
+    """The first line of a definition's docstring."""
+    try:
+        text = file.read_text("utf-8")
+        [found] = definitions(text)[name]
+        node = ast.parse(text)
+    except (OSError, SyntaxError, ValueError, KeyError):
+        return ""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.FunctionDef) and inner.end_lineno == found.end:
+            return (ast.get_docstring(inner) or "").partition("\n")[0]
+    return ""
+
+
+def _cannot_import(screen: Screen, result: ModuleResult) -> None:
+    theirs = Path(result.place.file) if result.place else Path(result.file)
+    screen.line(f"{near(theirs)} cannot be used yet.", "bad")
+    screen.say(result.error, indent=4)
+    if result.place is not None:
+        screen.line()
+        show_place(screen, result.place)
+    if result.place is not None and theirs != Path(result.file):
+        screen.line()
+        screen.say(
+            f"It is another of your modules, and this one imports it. To go on without it: "
+            f"tito test {result.number} --with reference"
+        )
+
+
+def near(path: Path) -> str:
+    """A path as one would type it here."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if relative.startswith(os.path.join("..", "..", "..")) else relative
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 point", "3 points"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
