@@ -86,6 +86,12 @@ def positive(*shape: int) -> Make:
     return between(0.3, 2, *shape)
 
 
+def far_apart(rows: int, columns: int) -> Make:
+    """Rows of numbers near each other, every other row far below the one before."""
+    levels = np.where(np.arange(rows) % 2, -200, 200)[:, np.newaxis]
+    return lambda rng: (rng.standard_normal((rows, columns)).round(3) + levels).astype(np.float32)
+
+
 def exact_gelu(x: Any) -> Any:
     """The tanh formula written with a sigmoid: tanh(z) = 2 sigmoid(2z) - 1."""
     z = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
@@ -200,6 +206,8 @@ ACTIVATIONS: list[Case] = [
             *BIG,
             row(normal(300, 70), axis=0, large=True),
             row(between(-200, 200, 300, 70), large=True),
+            row(normal(4000, 20), large=True),  # several blocks of rows
+            row(far_apart(700, 30), large=True),
             numpy=lambda x, axis=-1, log=logarithm: shares(x, axis, log),
             torch=lambda t, x, axis=-1, log=logarithm:
                 (t.log_softmax if log else t.softmax)(x, dim=axis),
