@@ -87,10 +87,9 @@ def complete(words: tuple[str, ...], module: str | None, with_: str | None) -> N
     screen = Screen()
     result = testing.run(screen, target, alone=with_ is not None)
     if not result.passed:
-        testing.report(screen, target, result)
-        screen.line()
-        refused = "is broken, and stays in" if target.joined else "does not join"
-        screen.say(f"{target.file} {refused} your framework until all checks pass.", "bad")
+        refused = "stays in your framework, broken," if target.joined else "does not join"
+        refusal = f"{target.file} {refused} until all checks pass."
+        testing.report(screen, target, result, refusal)
         raise click.exceptions.Exit(1)
     _joined(screen, target, result)
 
@@ -121,6 +120,31 @@ def _joined(screen: Screen, target: Target, result: ModuleResult) -> None:
 
 def _show_pace(screen: Screen, target: Target) -> None:
     """How fast the student's module is, where something of it can be timed."""
+    from tinytorch.course.pace import measure
+    from tinytorch.tito.live import passing
+
+    with passing(screen) as show:
+        show("timing yours beside the reference ...")
+        paces = measure(target.about, target.workspace.root)
+    if not paces:
+        return
+    rows = [
+        (pace.what, _milliseconds(pace.yours), _milliseconds(pace.reference), f"{pace.ratio:.2g}")
+        for pace in paces
+    ]
+    screen.line()
+    screen.table(("timed", "yours", "reference", "ratio"), rows, right=(1, 2, 3))
+    spread = max((pace.high - pace.low) / pace.ratio for pace in paces)
+    slower = any(pace.low > 1.2 for pace in paces)
+    kernels = " The reference may use a kernel made for speed there (module 17)." if slower else ""
+    screen.say(
+        f"Milliseconds of CPU time, taken in turns; the ratios spread by {spread:.0%}.{kernels}",
+        "dim",
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3g}"
 
 
 @click.group()

@@ -55,10 +55,10 @@ def _show(as_json: bool, everything: bool) -> None:
         screen.line("Next: tito init my-tinytorch", "bold")
         screen.say("There is no workspace here: everything is the installed reference.")
         return
-    for s in known:
-        if s.broken:
-            screen.notice(f"{s.file} has joined, and a later edit broke it.")
     command, why = progress.next_step(workspace, known)
+    for s in known:
+        if s.broken and s.file not in why:
+            screen.notice(f"{s.file} has joined, and a later edit broke it.")
     screen.line(f"Next: {command}", "bold")
     screen.say(why)
 

@@ -65,4 +65,6 @@ def undo(words: tuple[str, ...], module: str | None) -> None:
     screen.say("What it held until now is kept too.")
     screen.line()
     screen.line(f"To take this back: tito undo {target.number}", "bold")
-    screen.line(f"Next: tito test {target.number}", "bold")
+    result = target.standing().result
+    sound = result is not None and result.passed and not target.joined
+    screen.line(f"Next: tito {'complete' if sound else 'test'} {target.number}", "bold")

@@ -5,11 +5,13 @@ Left out: the running (`course/runner.py`) and the picture of its result (`verdi
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tinytorch.course import progress
+from tinytorch.course.catalogue import file_of, modules
 from tinytorch.course.results import ModuleResult
 from tinytorch.tito.choosing import Target, choose, with_module
 
@@ -81,8 +83,8 @@ def as_data(target: Target, result: ModuleResult) -> dict[str, object]:
     }
 
 
-def report(screen: Screen, target: Target, result: ModuleResult) -> None:
-    """The verdict, the same as a pytest command, and the next step."""
+def report(screen: Screen, target: Target, result: ModuleResult, refusal: str = "") -> None:
+    """The verdict, what it refuses, the same as a pytest command, and the next step."""
     from tinytorch.tito import verdict
 
     lesson = target.about.lesson
@@ -90,6 +92,8 @@ def report(screen: Screen, target: Target, result: ModuleResult) -> None:
     screen.line()
     revealed = target.standing().revealed
     verdict.show(screen, lesson, result, revealed, target.exercise)
+    if refusal:
+        screen.say(refusal, "bad")
     screen.line()
     screen.line("With pytest:", "dim")
     screen.line(f"  {pytest_line(target)}", "dim")  # one line, to be copied
@@ -103,7 +107,8 @@ def next_step(target: Target, result: ModuleResult) -> tuple[str, str]:
     """The one next command after these checks, and a word on it."""
     number = target.number
     if result.error:
-        return f"tito test {number}", "Mend it first."
+        broken = _where(target, result)
+        return f"tito test {broken}", "once that is mended."
     if result.passed and target.exercise is not None:
         return f"tito test {number}", "All checks of the module, to see what comes next."
     if result.passed and not target.joined:
@@ -114,6 +119,15 @@ def next_step(target: Target, result: ModuleResult) -> tuple[str, str]:
     exercise = target.exercise or progress.current_exercise(target.about.lesson, result)
     named = f" {exercise.id}" if exercise else ""
     return f"tito hint {number}{named}", ""
+
+
+def _where(target: Target, result: ModuleResult) -> str:
+    """The number of the module that cannot be imported: this one, or another of the student's."""
+    file = Path(result.place.file) if result.place else None
+    for module in modules():
+        if file == target.workspace.path(file_of(module.module)):
+            return module.number
+    return target.number
 
 
 def pytest_line(target: Target) -> str:
