@@ -29,6 +29,7 @@ class Nested(Module):
         self.heads = {"a": Linear(3, 1, rng=rng)}
         self.scale = Tensor([2.0], requires_grad=True)
         self.register_buffer("mean", Tensor([0.5]))
+        self.register_buffer("seen", Tensor([7]))
         self.steps = Tensor([3])
         self._cache = Tensor([1.0])
         self.name = "nested"
@@ -61,6 +62,12 @@ def test_modules_are_found_with_names_each_once():
     assert names == ["", "first", "blocks.0", "blocks.1", "heads.a"]
 
 
+def test_modules_in_a_tuple_or_in_lists_of_lists_are_found():
+    model = Module()
+    model.pair = (Linear(1, 1), [Linear(1, 1), {"deep": Linear(1, 1)}])
+    assert list(model.children()) == ["pair.0", "pair.1.0", "pair.1.1.deep"]
+
+
 def test_a_shared_parameter_comes_once():
     model = Sequential(Linear(2, 2), Linear(2, 2))
     model[1].weight = model[0].weight
@@ -69,7 +76,7 @@ def test_a_shared_parameter_comes_once():
 
 def test_a_frozen_parameter_stays_a_parameter_so_that_it_can_be_thawed():
     model = Nested()
-    model.first.requires_grad_(False)
+    assert model.first.requires_grad_(False) is model.first
     assert "first.weight" in dict(model.named_parameters())
     model(Tensor([[1.0, 2.0]])).sum().backward()
     assert model.first.weight.grad is None
@@ -91,7 +98,7 @@ def test_state_holds_parameters_and_buffers_and_loads_to_the_same_answers():
     for p in source.parameters():
         p.data += 1
     state = source.state_dict()
-    assert "mean" in state
+    assert {"mean", "seen"} <= state.keys()
     assert "steps" not in state
     target.load_state_dict(state)
     x = Tensor([[1.0, 2.0]])
@@ -106,6 +113,14 @@ def test_a_state_dict_is_a_copy_and_loading_keeps_each_parameter_the_same_tensor
     assert not np.array_equal(state["weight"], model.weight.data)
     model.load_state_dict(state)
     assert model.weight.data is array
+
+
+def test_state_may_be_arrays_lists_or_another_models_parameters():
+    source, target = Linear(2, 3), Linear(2, 3)
+    target.load_state_dict(dict(source.named_parameters()))
+    np.testing.assert_array_equal(target.weight.data, source.weight.data)
+    target.load_state_dict({"bias": [1.0, 2.0, 3.0]}, strict=False)
+    np.testing.assert_array_equal(target.bias.data, [1, 2, 3])
 
 
 def test_loading_lists_everything_that_does_not_fit_and_changes_nothing():
@@ -186,6 +201,7 @@ def test_repr_shows_what_is_inside():
         "  )\n"
         ")"
     )
+    assert repr(Module()) == "Module()"
 
 
 def test_sequential_takes_layers_or_a_list_and_any_callable():
@@ -194,8 +210,12 @@ def test_sequential_takes_layers_or_a_list_and_any_callable():
     assert Sequential(layers)(x).tolist() == Sequential(*layers)(x).tolist() == [[0, 6]]
     assert len(Sequential(layers)) == 2
     assert list(Sequential(layers)) == layers
+    assert list(Sequential(tuple(layers))) == layers
+    assert len(Sequential()) == 0
     with pytest.raises(TypeError, match="layer 1 is 3, which cannot be called"):
         Sequential(ReLU(), 3)
+    with pytest.raises(TypeError, match="layer 0 is .*, which cannot be called"):
+        Sequential([ReLU()], ReLU())
 
 
 def test_linear_is_a_matrix_product_and_a_sum_over_any_leading_axes():
@@ -212,8 +232,13 @@ def test_linear_is_a_matrix_product_and_a_sum_over_any_leading_axes():
 def test_linear_says_which_sizes_differ():
     with pytest.raises(ShapeError, match=r"last axis of x \(4, 5\) .* weight \(3, 2\)"):
         Linear(3, 2)(Tensor(np.zeros((4, 5))))
-    with pytest.raises(ValueError, match="sizes must be at least 1"):
-        Linear(0, 2)
+    for x, weight in [((), (3, 2)), ((3,), (3,)), ((3,), (1, 3, 2))]:
+        with pytest.raises(ShapeError, match="last axis of x"):
+            linear(Tensor(np.zeros(x)), Tensor(np.zeros(weight)), None)
+    assert Linear(1, 1).weight.shape == (1, 1)
+    for sizes in ((0, 2), (2, 0)):
+        with pytest.raises(ValueError, match="sizes must be at least 1"):
+            Linear(*sizes)
 
 
 def test_the_fused_linear_equals_the_composed_one_with_its_gradients():
@@ -237,6 +262,14 @@ def test_initial_weights_have_the_spread_that_their_source_asks_for():
     assert xavier_uniform((400, 300), rng).data.var() == pytest.approx(2 / 700, rel=0.02)
 
 
+def test_initial_weights_require_a_gradient_from_the_start():
+    layer = Linear(2, 3)
+    assert layer.weight.requires_grad
+    assert layer.bias.requires_grad
+    assert kaiming_uniform((2, 3), 2).requires_grad
+    assert xavier_uniform((2, 3)).requires_grad
+
+
 def test_the_same_seed_gives_the_same_weights_from_either_source():
     manual_seed(3)
     first = Linear(4, 4).weight.data
@@ -256,5 +289,26 @@ def test_dropout_drops_while_training_keeps_the_mean_and_rests_in_evaluation():
     y.sum().backward()
     np.testing.assert_array_equal(x.grad, y.data)
     assert layer.eval()(x) is x
-    with pytest.raises(ValueError, match=r"Dropout\(1.0\)"):
-        Dropout(1.0)
+    assert Dropout(0)(x) is x
+    assert Dropout().p == 0.5
+    for wrong in (1.0, -0.1):
+        with pytest.raises(ValueError, match=rf"Dropout\({wrong}\): p is a probability"):
+            Dropout(wrong)
+
+
+def test_the_same_seed_drops_the_same_elements_from_either_source():
+    x = Tensor(np.ones(100))
+    a, b = (Dropout(rng=np.random.default_rng(5))(x).data for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    manual_seed(3)
+    first = Dropout()(x).data
+    manual_seed(3)
+    np.testing.assert_array_equal(first, Dropout()(x).data)
+
+
+def test_dropout_keeps_a_draw_of_exactly_p_as_draws_begin_at_zero_and_stay_below_one():
+    class Draws:
+        def random(self, shape, dtype):
+            return np.array([0.0, 0.25, 0.5, 0.75], dtype)
+
+    assert Dropout(0.5, rng=Draws())(Tensor([1.0] * 4)).tolist() == [0, 0, 2, 2]

@@ -260,7 +260,7 @@ class _Finder:
                 return
             case ast.Call(func=func, args=args, keywords=keywords):
                 for i, keyword in enumerate(keywords):
-                    if keyword.arg is not None:
+                    if keyword.arg is not None and not _guards(keyword):
                         rest = [*keywords[:i], *keywords[i + 1 :]]
                         yield self._become(node, ast.Call(func, args, rest))
             case ast.Slice(lower=lower, upper=upper):
@@ -273,7 +273,7 @@ class _Finder:
     def _inside(self, child: ast.AST) -> Iterator[Change]:
         if isinstance(child, ast.expr):
             yield from self._expression(child)
-        elif isinstance(child, ast.keyword):
+        elif isinstance(child, ast.keyword) and not _guards(child):
             yield from self._expression(child.value)
         elif isinstance(child, ast.arguments):  # of a lambda
             yield from self._defaults(child)
@@ -306,6 +306,12 @@ def _words(node: ast.AST) -> set[str]:
 
 def _places(targets: list[ast.expr]) -> bool:
     return any(isinstance(target, ast.Attribute | ast.Subscript) for target in targets)
+
+
+def _guards(keyword: ast.keyword) -> bool:
+    """Whether this is `strict=True`, which tells of faults elsewhere and changes nothing here."""
+    value = keyword.value
+    return keyword.arg == "strict" and isinstance(value, ast.Constant) and value.value is True
 
 
 def _message(func: ast.expr) -> bool:
