@@ -214,7 +214,7 @@ def test_sequential_takes_layers_or_a_list_and_any_callable():
     assert len(Sequential()) == 0
     with pytest.raises(TypeError, match="layer 1 is 3, which cannot be called"):
         Sequential(ReLU(), 3)
-    with pytest.raises(TypeError, match="layer 0 is .*, which cannot be called"):
+    with pytest.raises(TypeError, match=r"layer 0 is .*, which cannot be called"):
         Sequential([ReLU()], ReLU())
 
 
