@@ -384,7 +384,7 @@ def test_each_run_tells_its_history_its_source_and_whose_modules_are_at_work(
     m1958.run(recipe="quick")
     shown = " ".join(capsys.readouterr().out.split())
     assert "F. Rosenblatt, The perceptron" in shown
-    assert "Modules at work: 2 of 2 from the reference." in shown
+    assert "At work: 0 of 2 modules are yours, all are from the reference." in shown
 
 
 def test_a_module_from_a_workspace_counts_as_the_students(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +398,7 @@ def test_a_module_from_a_workspace_counts_as_the_students(monkeypatch: pytest.Mo
     monkeypatch.setattr("tinytorch.core.milestones.provenance.find_spec", find)
     own = provenance(["01", "03", "06"])
     assert own == {"01": False, "03": True, "06": False}
-    assert sentence(own) == "1 of 3 are yours (03), the rest from the reference"
+    assert sentence(own) == "1 of 3 modules are yours (03), the rest from the reference"
     result = m1958.run(recipe="quick", show=False)
     assert result.modules == {"01": "reference", "03": "yours"}
 

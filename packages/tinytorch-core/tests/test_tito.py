@@ -49,7 +49,7 @@ def test_tito_alone_says_where_you_are_and_one_next_command(tmp_path: Path) -> N
     assert "tinytorch-core: modules 01-08" in done.stdout
     assert "MNIST is not on this machine yet (11.6 MB to fetch)" in done.stdout
     assert done.stdout.count("Next: ") == 1
-    assert "Next: tito milestone run 1986" in done.stdout
+    assert "Next: tito init my-tinytorch" in done.stdout
 
 
 def test_tito_alone_sends_whoever_misspelt_the_data_folder_to_the_doctor(tmp_path: Path) -> None:

@@ -68,5 +68,10 @@ def _sentence(error: Exception, given: list[str]) -> str:
     )
     if isinstance(error, written):
         return f"tito: {message}"
+    from tinytorch.tito.blame import told
+
+    theirs = told(error)
+    if theirs:
+        return f"tito: {theirs}"
     again = " ".join(["tito", *given, "--full"])
     return f"tito: {type(error).__name__}: {message}\nTo see where it happened: {again}"

@@ -46,5 +46,8 @@ def show() -> None:
         "without a network, drawn digits take its place."
     )
     screen.line("")
-    screen.line("Next: tito milestone run 1986", "bold")
-    screen.say("A network learns to read digits, in seconds. All commands: tito --help")
+    screen.line("Next: tito init my-tinytorch", "bold")
+    screen.say(
+        "It makes the folder in which you build your own framework. To see first what it comes to, "
+        "a network that learns to read digits: tito milestone run 1986. All commands: tito --help"
+    )

@@ -62,6 +62,7 @@ def list_(as_json: bool) -> None:
     metavar="DIR",
     help="Write result.json, and the learning curve, into this folder.",
 )
+@click.option("--mine", is_flag=True, help="Refuse to borrow: every module must be yours.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(
     year: str,
@@ -71,6 +72,7 @@ def run(
     epochs: int | None,
     settings: tuple[str, ...],
     out: Path | None,
+    mine: bool,
     as_json: bool,
 ) -> None:
     """Run the milestone of YEAR: 1958 (or 1957), 1969, 1986, or its name.
@@ -82,6 +84,8 @@ def run(
     from tinytorch.core.milestones.settings import SettingError
 
     chosen = find(year)
+    if mine:
+        refuse_to_borrow(chosen)
     changes = dict(_pair(setting) for setting in settings)
     if epochs is not None:
         changes["epochs"] = str(epochs)
@@ -95,6 +99,19 @@ def run(
         emit(result.record())
     if not result.passed:
         raise click.exceptions.Exit(1)
+
+
+def refuse_to_borrow(chosen: Milestone) -> None:
+    """Raise a click error that names what would be borrowed, unless it is nothing."""
+    from tinytorch.core.milestones.provenance import provenance
+
+    own = provenance(chosen.uses)
+    borrowed = [number for number, yours in own.items() if not yours]
+    if borrowed:
+        raise click.ClickException(
+            f"{chosen.year} needs {len(own)} modules, and {', '.join(borrowed)} would be borrowed "
+            f"from the reference. Build them (tito start {borrowed[0]}), or run it without --mine"
+        )
 
 
 def find(wanted: str) -> Milestone:

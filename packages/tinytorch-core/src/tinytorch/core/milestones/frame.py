@@ -169,7 +169,7 @@ def milestone(
             screen.line(f"{spec.year} · {spec.title}", "bold")
             screen.say(history)
             screen.line()
-            screen.say(f"Modules at work: {sentence(own)}. Recipe: {recipe}, seed {seed}.")
+            screen.say(f"At work: {sentence(own)}. Recipe: {recipe}, seed {seed}.")
             start = time.perf_counter()
             script(Stage(spec, result, screen, data), chosen)
             result.seconds = round(time.perf_counter() - start, 3)

@@ -22,9 +22,10 @@ def provenance(numbers: Iterable[str]) -> dict[str, bool]:
 
 
 def sentence(own: dict[str, bool]) -> str:
-    """The same for a reader: "8 of 8 from the reference"."""
+    """The same for a reader: "2 of 8 modules are yours (01, 06), the rest ..."."""
     mine = sum(own.values())
     if not mine:
-        return f"{len(own)} of {len(own)} from the reference"
+        return f"0 of {len(own)} modules are yours, all are from the reference"
     listed = ", ".join(number for number, yours in own.items() if yours)
-    return f"{mine} of {len(own)} are yours ({listed}), the rest from the reference"
+    rest = ", the rest from the reference" if mine < len(own) else ""
+    return f"{mine} of {len(own)} modules are yours ({listed}){rest}"
