@@ -1,5 +1,7 @@
 """Module 01: the tensor as an object. Its operations are in test_operations.py."""
 
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,18 +52,26 @@ def test_repr_shows_numbers_what_is_unusual_and_whether_it_learns():
     assert repr(Tensor([1.0, 2.0])) == "Tensor([1., 2.])"
     assert repr(Tensor([1], dtype=np.int8)) == "Tensor([1], dtype=int8)"
     assert repr(Tensor(1.5, requires_grad=True)) == "Tensor(1.5, requires_grad=True)"
-    assert "..." in repr(Tensor(np.zeros(1000)))
+    assert repr(Tensor(np.zeros((0, 3)))) == "Tensor([], dtype=float32)"
+    assert repr(Tensor([[1, 2], [3, 4]])) == "Tensor([[1, 2],\n        [3, 4]])"
+    assert "..." in repr(Tensor(np.zeros(201)))
+    assert "..." not in repr(Tensor(np.zeros(200)))
 
 
 def test_a_single_element_becomes_a_number_and_others_say_why_not():
     assert float(Tensor([2.5])) == 2.5
     assert int(Tensor(3)) == 3
     assert Tensor([[7]]).item() == 7
-    assert [10, 20, 30][Tensor(1)] == 20
+    assert [10, 20, 30][Tensor(1)] == [10, 20, 30][Tensor([1], dtype=np.uint8)] == 20
+    assert bool(Tensor([[2.0]]))
+    assert not Tensor(0)
     with pytest.raises(ValueError, match=r"a single element; the shape is \(2,\)"):
         Tensor([1, 2]).item()
     with pytest.raises(ValueError, match=r"use .any\(\) or .all\(\)"):
         bool(Tensor([1, 2]))
+    for wrong in (Tensor(1.0), Tensor([1, 2]), Tensor(True)):
+        with pytest.raises(TypeError, match="only a single integer is an index, not Tensor"):
+            [10, 20, 30][wrong]
     with pytest.raises(TypeError, match="has no length"):
         len(Tensor(1))
 
@@ -88,7 +98,11 @@ def test_arrays_leave_binary_operations_to_the_tensor_on_either_side():
 
 
 def test_numpy_reads_a_tensor_unless_a_gradient_would_be_lost():
-    assert np.asarray(Tensor([1.0])).tolist() == [1]
+    x = Tensor([1.0])
+    assert np.asarray(x).tolist() == [1]
+    assert np.shares_memory(np.asarray(x), x.data)
+    assert not np.shares_memory(np.array(x), x.data)
+    assert np.asarray(x, np.float64).dtype == np.float64
     with pytest.raises(GradientError, match=r"detach\(\).numpy\(\)"):
         np.asarray(Tensor([1.0], requires_grad=True))
 
@@ -97,6 +111,12 @@ def test_setting_data_keeps_float32_and_counts_changes_in_place():
     x = Tensor([1.0])
     x.data = np.array([2.0])
     assert x.dtype == np.float32
+    x.data = np.array([2.0], np.float16)
+    assert x.dtype == np.float16
+    wide = Tensor([1.0], dtype=np.float64)
+    wide.data = np.array([2.0])
+    assert wide.dtype == np.float64
+    x = Tensor([2.0])
     before = x._version
     x.data += 1
     assert x._version == before + 1
@@ -164,3 +184,77 @@ def test_an_index_may_be_a_tensor_and_an_element_can_be_set():
     assert x[x > 15].tolist() == [20, 30]
     x[0] = Tensor(5.0)
     assert x.tolist() == [5, 20, 30]
+    x[1:] = Tensor([6.0, 7.0])
+    assert x.tolist() == [5, 6, 7]
+
+
+def test_an_element_is_not_set_to_a_value_whose_gradient_would_be_lost():
+    x = Tensor([10.0, 20.0])
+    with pytest.raises(GradientError, match="this tensor requires a gradient"):
+        x[0] = Tensor(5.0, requires_grad=True)
+    with pytest.raises(GradientError, match="this tensor requires a gradient"):
+        x[:] = Tensor([5.0, 6.0], requires_grad=True) * 2
+    assert x.tolist() == [10, 20]
+
+
+def test_a_new_tensor_has_no_gradient_and_no_history():
+    x = Tensor([1.0], requires_grad=True)
+    assert (x.grad, x.node, x.place) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "pow", "matmul"])
+def test_an_operator_takes_a_tensor_on_either_side(name):
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(1, 2, (2, 3, 3)).astype(np.float32)
+    function = getattr(operator, name)
+    pairs = [(Tensor(x), Tensor(y)), (Tensor(x), y), (x, Tensor(y))]
+    if name != "matmul":
+        x = y = np.float32(2)
+        pairs += [(Tensor(2.0), 2), (2, Tensor(2.0))]
+    for left, right in pairs:
+        result = function(left, right)
+        assert isinstance(result, Tensor)
+        numbers = [t.data if isinstance(t, Tensor) else t for t in (left, right)]
+        np.testing.assert_allclose(result.data, function(*numbers), rtol=1e-6)
+
+
+@pytest.mark.parametrize("keepdims", [None, False, True])
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+@pytest.mark.parametrize("name", ["sum", "mean", "max"])
+def test_a_reduction_is_a_method_too(name, axis, keepdims):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+    kept = {} if keepdims is None else {"keepdims": keepdims}
+    expected = getattr(np, name)(x, axis=axis, **kept)
+    np.testing.assert_allclose(getattr(Tensor(x), name)(axis, **kept).data, expected, rtol=1e-5)
+
+
+def test_functions_of_one_operand_are_methods_too():
+    x = Tensor([[0.5, 1.0, 2.0]])
+    np.testing.assert_allclose(x.exp().data, np.exp(x.data), rtol=1e-6)
+    np.testing.assert_allclose(x.log().data, np.log(x.data), rtol=1e-6)
+    np.testing.assert_array_equal((-x).data, -x.data)
+    y = Tensor(np.zeros((2, 3, 4)))
+    assert y.transpose(0, 1).shape == (3, 2, 4)
+    assert y.transpose(0, 2).shape == (4, 3, 2)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0, 2)])
+def test_a_tensor_without_elements_lies_row_by_row_whatever_its_strides(shape):
+    assert Tensor(np.zeros(shape)).transpose(0, -1).is_contiguous()
+
+
+def test_two_changes_in_place_of_different_kinds_do_not_look_like_none():
+    w, x = Tensor([1.0], requires_grad=True), Tensor([1.0])
+    y = w * x
+    x.data += 1
+    x[0] = 5.0
+    with pytest.raises(GradientError, match="changed in place"):
+        y.backward()
+
+
+def test_unsigned_integers_are_numbers_and_index():
+    x = Tensor([10.0, 20.0, 30.0])
+    last = Tensor([2], dtype=np.uint8)
+    assert last.dtype == np.uint8
+    assert x[last].tolist() == [30]
+    assert Tensor(np.arange(6.0).reshape(2, 3))[Tensor([1, 0]), last].tolist() == [5, 2]

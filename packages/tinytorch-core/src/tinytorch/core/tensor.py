@@ -278,7 +278,7 @@ class Tensor(Methods):
                 "x[...] = ... on a tensor that requires a gradient would be lost to backward(): "
                 "use where(...), or change x.data inside no_grad()"
             )
-        self._data[_arrays(index)] = value._data if isinstance(value, Tensor) else value
+        self._data[_arrays(index)] = value.numpy() if isinstance(value, Tensor) else value
         self._version += 1
 
 
