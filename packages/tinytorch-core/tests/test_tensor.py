@@ -258,3 +258,19 @@ def test_unsigned_integers_are_numbers_and_index():
     assert last.dtype == np.uint8
     assert x[last].tolist() == [30]
     assert Tensor(np.arange(6.0).reshape(2, 3))[Tensor([1, 0]), last].tolist() == [5, 2]
+
+
+def test_a_record_of_indexing_holds_arrays_not_tensors():
+    x = Tensor(np.zeros((2, 3)), requires_grad=True)
+    rows, columns = Tensor([1, 0]), Tensor([2, 2])
+    assert type(x[rows].node.params["index"]) is np.ndarray
+    assert [type(i) for i in x[rows, columns].node.params["index"]] == [np.ndarray] * 2
+    x = x.detach()
+    x[rows, columns] = 1
+    assert x.tolist() == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_a_matrix_product_with_a_number_is_refused():
+    for left, right in [((), (2, 2)), ((2, 2), ()), ((), ())]:
+        with pytest.raises(ShapeError, match=r"a number needs \* instead"):
+            Tensor(np.ones(left)) @ Tensor(np.ones(right))
