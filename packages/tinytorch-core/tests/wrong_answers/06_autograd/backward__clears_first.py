@@ -1,0 +1,30 @@
+"""Each pass clears the gradients that it is about to fill."""
+
+
+def backward(tensor, gradient=None, *, retain_graph=False):
+    g = first_gradient(tensor, gradient)
+    if tensor.node is None:
+        accumulate(tensor, g, shared=True)
+        return
+    order = topological_order(tensor.node)
+    for record in order:
+        for operand in record.operands:
+            if type(operand) is Tensor:
+                operand.grad = None
+    arrived = {}
+    arrive(arrived, tensor, g)
+    for record in reversed(order):
+        upstream = arrived.pop(record, None)
+        if upstream is None:
+            continue
+        taken = {id(upstream)}
+        for operand, dx in record.gradients(upstream):
+            if dx.shape != operand.shape:
+                dx = unbroadcast(dx, operand.shape)
+            if operand.node is None:
+                accumulate(operand, dx, shared=id(dx) in taken)
+            else:
+                arrive(arrived, operand, dx)
+            taken.add(id(dx))
+        if not retain_graph:
+            record.release()

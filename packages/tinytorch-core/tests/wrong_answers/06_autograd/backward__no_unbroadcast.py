@@ -1,0 +1,23 @@
+"""A broadcast operand is given a gradient of the output's shape."""
+
+
+def backward(tensor, gradient=None, *, retain_graph=False):
+    g = first_gradient(tensor, gradient)
+    if tensor.node is None:
+        accumulate(tensor, g, shared=True)
+        return
+    arrived = {}
+    arrive(arrived, tensor, g)
+    for record in reversed(topological_order(tensor.node)):
+        upstream = arrived.pop(record, None)
+        if upstream is None:
+            continue
+        taken = {id(upstream)}
+        for operand, dx in record.gradients(upstream):
+            if operand.node is None:
+                accumulate(operand, dx, shared=id(dx) in taken)
+            else:
+                arrive(arrived, operand, dx)
+            taken.add(id(dx))
+        if not retain_graph:
+            record.release()

@@ -1,0 +1,13 @@
+"""Both products are computed, wanted or not."""
+
+
+@gradient("matmul")
+def matmul_gradient(g, call):
+    x, y = call.arrays
+    if x.ndim == 1 and y.ndim == 1:
+        return g * y, g * x
+    if x.ndim == 1:
+        return y @ g, np.outer(x, g)
+    if y.ndim == 1:
+        return np.outer(g, y), x.T @ g
+    return g @ y.mT, x.mT @ g

@@ -1,0 +1,6 @@
+"""T turns all axes around; two were swapped."""
+
+
+@gradient("transpose")
+def transpose_gradient(g, call):
+    return g.T

@@ -1,0 +1,18 @@
+"""The order of the backward pass is returned: the end comes first."""
+
+
+def topological_order(last):
+    order, seen = [], {last}
+    stack = [(last, iter(last.operands))]
+    while stack:
+        record, operands = stack[-1]
+        for operand in operands:
+            node = operand.node if type(operand) is Tensor else None
+            if node is not None and node not in seen:
+                seen.add(node)
+                stack.append((node, iter(node.operands)))
+                break
+        else:
+            order.append(record)
+            stack.pop()
+    return order[::-1]
