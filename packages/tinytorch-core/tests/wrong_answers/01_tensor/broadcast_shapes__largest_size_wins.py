@@ -1,0 +1,16 @@
+"""The result has the larger of the two sizes along each axis."""
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    result: list[int] = []
+    for axis, sizes in enumerate(zip_longest(*[reversed(s) for s in shapes], fillvalue=1), start=1):
+        others = {size for size in sizes if size != 1}
+        largest = sorted(sizes)[-1]
+        if len(others) > 1:
+            listed = " and ".join(str(shape) for shape in shapes)
+            different = " and ".join(str(size) for size in sorted(others))
+            raise ShapeError(
+                f"shapes {listed} do not broadcast: axis -{axis} has sizes {different}"
+            )
+        result.insert(0, largest)
+    return tuple(result)

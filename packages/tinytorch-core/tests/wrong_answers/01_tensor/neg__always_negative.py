@@ -1,0 +1,6 @@
+"""The negative of a number is negative."""
+
+
+@primitive
+def neg(x: Array) -> Array:
+    return -np.abs(x)

@@ -1,0 +1,11 @@
+"""The elements are read column by column."""
+
+
+@primitive
+def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
+    try:
+        return np.reshape(x, shape, order="F")
+    except ValueError:
+        raise ShapeError(
+            f"reshape: {x.size} elements of shape {x.shape} do not fit shape {shape}"
+        ) from None

@@ -1,0 +1,6 @@
+"""// divides integers."""
+
+
+@primitive
+def div(x: Array, y: Array) -> Array:
+    return x // y
