@@ -1,8 +1,8 @@
 """How fast a student's module is, beside the installed one: a short measurement that is fair.
 
 Two processes, alike but for that one module, take turns on one thread each, a few times; CPU time
-is counted, and the ratio within a turn, so that a busy machine slows both. What can be timed stands in the tier's
-`pace.py`. Left out: why one is slower, which is the profiler's to say (module 14).
+is counted, and the ratio within a turn, so that a busy machine slows both. What
+can be timed stands in the tier's `pace.py`. Left out: why one is slower (the profiler, module 14).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ OWN = (
     Command("list", "Modules and milestones, yours or borrowed.", "tinytorch.tito.listing:list_"),
     Command("status", "Where you stand, checked.", "tinytorch.tito.listing:status"),
     Command("start", "Begin a module: its skeleton.", "tinytorch.tito.building:start"),
+    Command("read", "The lesson, here or as a page.", "tinytorch.tito.reading:read"),
     Command("test", "Run the checks of a module.", "tinytorch.tito.testing:test"),
     Command("hint", "The next hint of the exercise at work.", "tinytorch.tito.hints:hint"),
     Command("solution", "The reference's code of an exercise.", "tinytorch.tito.hints:solution"),
