@@ -147,6 +147,14 @@ def test_ctrl_c_before_any_command_is_found_exits_with_130(monkeypatch: pytest.M
     assert main([]) == 130
 
 
+# a program started in the background is born deaf to Ctrl-C; this one listens
+LISTENING = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("tinytorch", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 @pytest.mark.parametrize(
     ("arguments", "awaited"),
@@ -159,7 +167,7 @@ def test_ctrl_c_during_a_milestone_shows_no_traceback(
     arguments: list[str], awaited: str, tmp_path: Path
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "tinytorch", "milestone", "run", *arguments],
+        [sys.executable, "-u", "-c", LISTENING, "milestone", "run", *arguments],
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -172,7 +180,10 @@ def test_ctrl_c_during_a_milestone_shows_no_traceback(
             if line.startswith(awaited):
                 break
         process.send_signal(signal.SIGINT)
-        rest, error = process.communicate(timeout=60)
+        try:
+            rest, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in rest + error
     assert "Milestone" not in rest
