@@ -320,3 +320,33 @@ def test_the_context_in_force_cannot_be_changed_only_replaced():
     with pytest.raises(dataclasses.FrozenInstanceError):
         current().grad = False
     assert current().grad
+
+
+def test_float64_arrays_keep_all_their_digits_beside_a_float64_tensor():
+    x64 = Tensor([1.0], dtype=np.float64)
+    third = np.array([1 / 3])
+    assert (x64 * third).item() == (third * x64).item() == 1 / 3
+    assert (Tensor([1.0]) * third).item() == np.float32(1 / 3)
+
+
+def test_arrays_of_every_kind_of_number_are_operands():
+    for dtype in (np.float16, np.int8, np.uint8, np.bool_):
+        assert (Tensor([2.0]) * np.array([1], dtype)).tolist() == [2]
+
+
+def test_a_change_in_place_is_explained_with_the_shapes_of_the_tensors():
+    x = leaf(2, 3)
+    y = (x * 2.0).sum()
+    x.data += 1
+    with pytest.raises(GradientError, match=r"^mul: an operand \(shapes \[\(2, 3\)\]\) was chan"):
+        y.backward()
+
+
+def test_a_value_error_of_a_definition_that_is_not_about_broadcasting_stays_as_it_is(undo):
+    @door.primitive
+    def picky(x):
+        raise ValueError("not this one")
+
+    with pytest.raises(ValueError, match=r"^not this one$") as caught:
+        picky(leaf(1))
+    assert type(caught.value) is ValueError
