@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -101,7 +102,8 @@ def limit_memory() -> None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard == resource.RLIM_INFINITY or hard > MEMORY:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+        with suppress(ValueError, OSError):  # macOS has the name, and not always the limit
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
 
 
 def main(request_file: str, events_file: str) -> None:

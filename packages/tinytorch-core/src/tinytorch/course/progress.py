@@ -9,7 +9,7 @@ Deleting `.tito` forgets results, and they are found again. Left out: showing an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,10 +124,12 @@ def check(
     return result
 
 
-def current_exercise(lesson: Lesson, result: ModuleResult) -> Exercise | None:
+def current_exercise(
+    lesson: Lesson, result: ModuleResult, among: Sequence[Exercise] = ()
+) -> Exercise | None:
     """The exercise to work at: the first wrong one, else the first that is not written."""
     for wanted in ((FAILED, TIMEOUT), (UNWRITTEN,)):
-        for exercise in lesson.exercises:
+        for exercise in among or lesson.exercises:
             if result.outcome_of(exercise.id) in wanted:
                 return exercise
     return None

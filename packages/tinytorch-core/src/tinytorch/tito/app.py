@@ -25,6 +25,7 @@ OWN = (
     Command("start", "Begin a module: its skeleton.", "tinytorch.tito.building:start"),
     Command("read", "The lesson, here or as a page.", "tinytorch.tito.reading:read"),
     Command("test", "Run the checks of a module.", "tinytorch.tito.testing:test"),
+    Command("watch", "Test the exercise at work on every save.", "tinytorch.tito.watching:watch"),
     Command("hint", "The next hint of the exercise at work.", "tinytorch.tito.hints:hint"),
     Command("solution", "The reference's code of an exercise.", "tinytorch.tito.hints:solution"),
     Command("diff", "Your code against the reference's.", "tinytorch.tito.hints:diff"),

@@ -30,20 +30,16 @@ def hint(words: tuple[str, ...], module: str | None, every: bool) -> None:
         )
     screen = Screen()
     seen = len(exercise.hints) if every else next_hint(target, exercise)
-    screen.line(
-        f"{exercise.id}: hint {f'1 to {seen}' if every else seen} of {len(exercise.hints)}", "bold"
-    )
+    which = "all hints" if every else f"hint {seen} of {len(exercise.hints)}"
+    screen.line(f"{exercise.id}: {which}", "bold")
     for text in exercise.hints[0 if every else seen - 1 : seen]:
         screen.say(text.replace("\n", " "), indent=2)
     screen.line()
     if seen < len(exercise.hints):
         screen.say("Another: tito hint", "dim")
     else:
-        screen.say(
-            f"That was the last. The reference's code, recorded as seen: "
-            f"tito solution {target.number} {exercise.id}",
-            "dim",
-        )
+        screen.say("That was the last. The reference's own code, recorded as seen:", "dim")
+        screen.line(f"  tito solution {target.number} {exercise.id}", "dim")
 
 
 def at_work(target: Target) -> Exercise | None:

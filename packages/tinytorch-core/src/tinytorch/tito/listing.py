@@ -118,10 +118,10 @@ def _progress(standing: Standing, width: int) -> Cell:
 def _milestones(screen: Screen, known: list[Standing]) -> None:
     yours = {s.module.number for s in known if s.state == YOURS}
     rows = [
-        (m.year, m.title, f"{len(yours & set(m.uses))} of {len(m.uses)} yours")
+        (m.year, f"{len(yours & set(m.uses))} of {len(m.uses)}", m.title)
         for m in milestones().values()
     ]
-    screen.table(("", "milestone", "modules"), rows)
+    screen.table(("", "yours", "milestone"), rows)
 
 
 def as_data(workspace: Workspace | None, known: list[Standing]) -> dict[str, Any]:

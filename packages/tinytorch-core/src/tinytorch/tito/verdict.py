@@ -68,14 +68,16 @@ def exercises(
     for exercise in shown:
         word, style = WORDS[result.outcome_of(exercise.id)]
         points = counted(exercise.points, "point")
-        note = _waits_for(exercise, result)
-        note += (", " if note else "") + "solution seen" if exercise.id in seen else ""
-        rest = f"{exercise.id:<{width}}  {points:<9} {note}".rstrip()
+        waits = _waits_for(exercise, result)
+        notes = [waits, "solution seen" if exercise.id in seen else ""]
+        note = ", ".join(n for n in notes if n)
         room = screen.columns - WORD - 4
-        if len(rest) > room:
-            rest = f"{exercise.id}  {note}".rstrip()
-        if len(rest) > room:
-            rest = exercise.id
+        forms = (  # what is left out first where the terminal is narrow
+            f"{exercise.id:<{width}}  {points:<9} {note}",
+            f"{exercise.id}  {note}",
+            f"{exercise.id}  {waits}",
+        )
+        rest = next((f.rstrip() for f in forms if len(f.rstrip()) <= room), exercise.id)
         screen.line(f"  {screen.styled(f'{word:<{WORD}}', style)}  {rest}")
 
 
@@ -86,8 +88,8 @@ def _waits_for(exercise: Exercise, result: ModuleResult) -> str:
 
 def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Exercise]) -> None:
     """The first wrong exercise in full; where nothing is wrong, what to write next."""
-    exercise = current_exercise(lesson, result)
-    if exercise is None or exercise not in shown:
+    exercise = current_exercise(lesson, result, shown)
+    if exercise is None:
         return
     outcome = result.outcome_of(exercise.id)
     mine = [c for c in result.checks if c.exercise == exercise.id]
