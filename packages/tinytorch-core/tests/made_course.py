@@ -3,9 +3,16 @@
 It is announced as others would announce theirs, by an entry point: all is found as usual.
 """
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from tito_shell import environment, pretend_installed
+
+import tinytorch
+from tinytorch.course.workspace import Workspace
+from tinytorch.tito import main
 
 TIER = """\
 from tinytorch.course.tiers import CourseModule, Milestone, Tier
@@ -260,9 +267,69 @@ SOLVED = NUMBERS.replace("the way of the reference", "my way")
 
 def write_workspace(root: Path, **files: str) -> Path:
     """Make a workspace with files in it: numbers="..." becomes made/numbers.py."""
-    from tinytorch.course.workspace import Workspace
-
     workspace = Workspace.create(root)
     for name, text in files.items():
         workspace.put(f"made/{name}.py", text)
     return workspace.root
+
+
+@dataclass
+class Done:
+    """What one command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Student:
+    """Somebody at a prompt inside their workspace: `student("test", "21")` runs `tito test 21`.
+
+    It runs in this process, so it is quick; checks run in processes of their own, as always.
+    """
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.root = root
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Done:
+        self._capsys.readouterr()
+        status = main(list(arguments))
+        captured = self._capsys.readouterr()
+        return Done(status, captured.out, captured.err)
+
+    @property
+    def numbers(self) -> Path:
+        return self.root / "made" / "numbers.py"
+
+    def write(self, *changes: tuple[str, str], text: str = SOLVED) -> None:
+        """Save made/numbers.py: the right answers, with these replacements."""
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        self.numbers.parent.mkdir(exist_ok=True)
+        self.numbers.write_text(text, "utf-8")
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.root)
+
+
+def at_a_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Student:
+    """A student in a new workspace, with the pack installed."""
+    pack = install(tmp_path)
+    for name, value in student_environment(pack).items():
+        if name in ("PYTHONPATH", "XDG_CONFIG_HOME", "OMP_NUM_THREADS", "TINYTORCH_CACHE"):
+            monkeypatch.setenv(name, value)
+    for name in ("TINYTORCH_DATA", "PYTHONSAFEPATH", "PYTEST_ADDOPTS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.syspath_prepend(str(pack))
+    monkeypatch.setattr(tinytorch, "__path__", [*tinytorch.__path__, str(pack / "tinytorch")])
+    for name in [name for name in sys.modules if name.startswith("tinytorch.made")]:
+        monkeypatch.delitem(sys.modules, name)
+    root = Workspace.create(tmp_path / "my").root
+    monkeypatch.setenv("TINYTORCH_WORKSPACE", str(root))
+    monkeypatch.chdir(root)
+    return Student(root, capsys)
