@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tinytorch.core import primitive as door
 from tinytorch.core.activations import relu
-from tinytorch.core.autograd import gradcheck, topological_order, unbroadcast
+from tinytorch.core.autograd import backward, gradcheck, topological_order, unbroadcast
 from tinytorch.core.context import no_grad
 from tinytorch.core.errors import GradientError, ShapeError
 from tinytorch.core.layers import Linear, Sequential
@@ -118,6 +119,12 @@ def test_backward_on_a_leaf_gives_it_the_gradient():
     x = leaf([1.0])
     x.backward()
     assert x.grad == [1]
+    given_gradient = np.array([5.0], np.float32)
+    y = leaf([1.0])
+    y.backward(given_gradient)
+    y.backward(given_gradient)
+    assert y.grad == [10]
+    assert given_gradient == [5]
 
 
 def test_detach_stops_gradients_and_shares_the_data():
@@ -144,6 +151,10 @@ def test_a_second_pass_is_refused_unless_the_graph_was_retained():
     assert x.grad == [12]
     with pytest.raises(GradientError, match="backward\\(retain_graph=True\\)"):
         y.backward()
+    z = x * x
+    backward(z)
+    with pytest.raises(GradientError, match="backward\\(retain_graph=True\\)"):
+        backward(z)
 
 
 def test_two_outputs_of_a_retained_graph_each_have_a_gradient():
@@ -248,10 +259,92 @@ def test_unbroadcast_sums_exactly_what_broadcasting_repeated(shape, data):
     np.testing.assert_allclose((got * probe).sum(), (g * np.broadcast_to(probe, shape)).sum())
 
 
-@pytest.mark.parametrize(("g", "shape"), [((2, 3), (2, 4)), ((3,), (2, 3)), ((2, 3), (3, 3))])
+@pytest.mark.parametrize(
+    ("g", "shape"),
+    [((2, 3), (2, 4)), ((3,), (2, 3)), ((2, 3), (3, 3)), ((), (1,)), ((3,), (1, 3)), ((1,), (3,))],
+)
 def test_a_gradient_of_an_impossible_shape_is_refused(g, shape):
     with pytest.raises(ShapeError, match="gave shape"):
         unbroadcast(np.ones(g), shape)
+
+
+@pytest.fixture
+def define():
+    """Make a primitive with a rule of one's own, and forget it afterwards."""
+    names = []
+
+    def make(definition, rule):
+        names.append(definition.__name__)
+        door.gradient(definition.__name__)(rule)
+        return door.primitive(definition)
+
+    yield make
+    for name in names:
+        del door._PRIMITIVES[name], door.RULES[name]
+
+
+def test_a_rule_may_say_that_nothing_flows_to_an_operand(define):
+    def switch(x, y):
+        return x + y
+
+    switched = define(switch, lambda g, call: (None, g))
+    x, y = leaf([1.0]), leaf([1.0])
+    switched(x * 2, y).backward()
+    assert x.grad is None
+    assert y.grad == [1]
+
+
+def test_leaves_do_not_share_an_array_that_a_rule_gives_to_both(define):
+    def total(x, y):
+        return x + y
+
+    p, q = leaf([1.0]), leaf([1.0])
+    define(total, lambda g, call: (g * 1,) * 2)(p, q).backward()
+    assert not np.shares_memory(p.grad, q.grad)
+
+
+def test_gradcheck_refuses_an_error_of_more_than_a_hundred_thousandth(define):
+    weight = np.random.default_rng(0).standard_normal(1)  # what it multiplies the output with
+    error = [0.9e-5]
+
+    def copied(x):
+        return x * 1.0
+
+    checked = define(copied, lambda g, call: g + g * error[0] / weight)
+    assert gradcheck(checked, np.array([1.0]))
+    error[0] = 1.1e-5
+    with pytest.raises(GradientError, match="copied"):
+        gradcheck(checked, np.array([1.0]))
+    steep = 1000 / weight.item()  # a slope of 1,000: there the error is a share of it
+    error[0] = 0.9e-5 * weight.item()
+    assert gradcheck(lambda x: checked(x * steep), np.array([1.0]))
+
+
+def test_gradcheck_moves_one_element_at_a_time_and_back():
+    start, seen = np.array([1.0, 2.0, 3.0]), []
+
+    def watched(x):
+        seen.append(x.data.copy())
+        return x * x
+
+    assert gradcheck(watched, start)
+    assert len(seen) == 1 + 2 * start.size
+    assert all((x != start).sum() <= 1 for x in seen)
+
+
+def test_gradcheck_expects_zero_for_an_operand_that_is_not_used():
+    assert gradcheck(lambda x, y: x * 2, np.array([1.0]), np.array([2.0]))
+    with pytest.raises(GradientError, match=r"operand 1 .* is 0; finite differences give 0\.1"):
+        gradcheck(lambda x, y: x + y.detach(), np.array([1.0]), np.array([2.0]))
+
+
+def test_gradcheck_checks_lists_too_and_names_objects_by_their_type():
+    class Detached:
+        def __call__(self, x):
+            return x.detach() * x
+
+    with pytest.raises(GradientError, match=r"^Detached: the gradient of operand 0"):
+        gradcheck(Detached(), [2.0])
 
 
 def test_gradcheck_names_function_operand_index_and_both_values():
@@ -287,6 +380,34 @@ def test_gradcheck_fails_where_a_gradient_is_missing():
 
 def test_gradcheck_passes_what_is_right_and_leaves_integers_alone():
     assert gradcheck(mul, np.array([1.0, 2.0]), np.array([3, 4]))
+
+
+def test_the_gradient_that_is_passed_may_be_a_tensor_that_requires_one_itself():
+    x = leaf([1.0, 2.0])
+    (x * 3).backward(leaf([1.0, 10.0]))
+    np.testing.assert_array_equal(x.grad, [3, 30])
+
+
+def test_elements_that_tie_for_the_maximum_share_its_gradient():
+    x = leaf([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]])
+    x.max(axis=1).backward([1.0, 10.0])
+    np.testing.assert_array_equal(x.grad, [[0, 0.5, 0.5], [10, 0, 0]])
+
+
+def test_the_mean_of_nothing_has_a_gradient_without_a_warning_of_its_own():
+    x = leaf(np.zeros(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of the mean itself
+        y = x.mean()
+    y.backward()
+    assert x.grad.shape == (0,)
+
+
+def test_the_slope_of_zero_to_a_power_is_zero_unless_the_power_is_negative():
+    x, y = Tensor(np.zeros(4)), leaf([0.0, 0.5, 2.0, -1.0])
+    with np.errstate(divide="ignore"):
+        (x**y).backward(np.ones(4))
+    np.testing.assert_array_equal(y.grad, [0, 0, 0, -np.inf])
 
 
 def _number(word):

@@ -96,18 +96,13 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     Raises ShapeError where `g` cannot come from broadcasting `shape`.
     """
     added = g.ndim - len(shape)
-    stretched = tuple(
-        axis
-        for axis, size in enumerate(shape, start=added)
-        if size == 1 and added >= 0 and g.shape[axis] != 1
-    )
-    reduced = g.sum(axis=(*range(added), *stretched), keepdims=True) if added >= 0 else g
-    if added < 0 or reduced.shape[added:] != shape:
+    if added < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[added:], strict=True)):
         raise ShapeError(
             f"a gradient rule gave shape {g.shape} for an operand of shape {shape}; "
             "it must give the operand's shape, or one that the operand broadcasts to"
         )
-    return reduced.reshape(shape)
+    stretched = [added + axis for axis, size in enumerate(shape) if size == 1]
+    return g.sum(axis=(*range(added), *stretched), keepdims=True).reshape(shape)
 
 
 def topological_order(last: Record) -> list[Record]:
@@ -242,7 +237,7 @@ def gradcheck(
 
     Returns True. Raises GradientError naming function, operand, index and both values.
     """
-    name = getattr(function, "name", None) or getattr(function, "__name__", "function")
+    name = getattr(function, "__name__", type(function).__name__)
     wide = [in_float64(x) for x in operands]
     out = function(*wide)
     weights = np.random.default_rng(seed).standard_normal(out.shape)
