@@ -205,6 +205,8 @@ ACTIVATIONS: list[Case] = [
             row(values([[2.0, 2.0, 2.0]])),
             *BIG,
             row(normal(300, 70), axis=0, large=True),
+            row(normal(9, 50, 41), axis=1, large=True),
+            row(normal(9, 50, 41), axis=2, large=True),
             row(between(-200, 200, 300, 70), large=True),
             row(normal(4000, 20), large=True),  # several blocks of rows
             row(far_apart(700, 30), large=True),
