@@ -165,6 +165,12 @@ def check_an_added_axis_is_summed_away() -> None:
         call="unbroadcast([[1, 2, 3], [4, 5, 6]], (3,))",
         why="broadcasting added the axis of 2, so each element was used twice: once in each row",
     )
+    everything = unbroadcast(counted(2, 3), ())
+    same(everything, 21, call="unbroadcast([[1, 2, 3], [4, 5, 6]], ())", why="all axes were added")
+    assert isinstance(everything, np.ndarray), (
+        f"unbroadcast([[1, 2, 3], [4, 5, 6]], ()) gives a {type(everything).__name__}, no array: "
+        "NumPy makes a scalar of a sum over everything, unless keepdims=True keeps the axes"
+    )
 
 
 @exercise("unbroadcast")
