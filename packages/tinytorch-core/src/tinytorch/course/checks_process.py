@@ -59,7 +59,10 @@ class Recorder:
 
     def pytest_exception_interact(self, node: Any, call: Any) -> None:
         if not hasattr(node, "function"):  # a file of checks that cannot be imported
-            self.write(outcome="broken", **explain(call.excinfo.value))
+            error = call.excinfo.value
+            if isinstance(error, pytest.Collector.CollectError) and error.__cause__ is not None:
+                error = error.__cause__  # pytest's own wrapping of an ImportError
+            self.write(outcome="broken", **explain(error))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "call" or report.failed:

@@ -147,6 +147,14 @@ def current_module(workspace: Workspace, known: list[Standing]) -> Standing | No
     return max(there, key=lambda s: workspace.path(s.file).stat().st_mtime, default=None)
 
 
+def to_begin(workspace: Workspace, known: list[Standing]) -> list[Standing]:
+    """The modules not begun: those that follow the one last worked at, then those before it."""
+    at = current_module(workspace, known)
+    here = at.module.number if at is not None else ""
+    waiting = [s for s in known if s.state == BORROWED and s.lesson is not None]
+    return sorted(waiting, key=lambda s: (s.module.number < here, s.module.number))
+
+
 def next_step(workspace: Workspace, known: list[Standing]) -> tuple[str, str]:
     """The one next command, and why."""
     for s in known:
@@ -165,12 +173,10 @@ def next_step(workspace: Workspace, known: list[Standing]) -> tuple[str, str]:
     for s in known:
         if s.state == BUILDING and s.lesson is not None:
             return _going_on(s)
-    for s in known:
-        if s.state == BORROWED and s.lesson is not None:
-            return (
-                f"tito start {s.module.number}",
-                f"{s.module.title}: {s.lesson.meta['capability']}",
-            )
+    for s in to_begin(workspace, known):
+        assert s.lesson is not None
+        why = f"{s.module.title}: {s.lesson.meta['capability']}"
+        return f"tito start {s.module.number}", why
     yours = {s.module.number for s in known if s.state == YOURS}
     best = max(milestones().values(), key=lambda m: len(yours & set(m.uses)))
     return f"tito milestone run {best.year}", f"{best.title}, with your code."

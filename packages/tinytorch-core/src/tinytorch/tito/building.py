@@ -59,8 +59,8 @@ def _first() -> str:
     """The module to begin where none is named: the first that is not there."""
     from tinytorch.course.workspace import Workspace
 
-    known = progress.standings(Workspace.current())
-    waiting = [s for s in known if s.lesson is not None and s.state == progress.BORROWED]
+    known = progress.standings(workspace := Workspace.current())
+    waiting = progress.to_begin(workspace, known)
     if not waiting:
         raise click.UsageError("Every module that has a lesson is begun: tito list")
     return waiting[0].module.number
