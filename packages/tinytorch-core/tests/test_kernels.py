@@ -107,3 +107,26 @@ def test_rows_and_ones_are_what_they_say():
     assert rows(np.zeros((2, 3, 4))).shape == (6, 4)
     assert ones(5).tolist() == [1] * 5
     assert ones(3).tolist() == [1] * 3
+
+
+def test_plain_indices_are_assigned_and_arrays_of_indices_are_added():
+    x = Tensor(np.ones((4, 3)), requires_grad=True)
+    for index in (
+        2,
+        slice(1, 3),
+        (slice(None), 0),
+        (..., 1),
+        (None, 2),
+        (slice(None, None, -1), 1),
+    ):
+        out = x[index]
+        assert out.node.kernel is not None
+        out.backward(np.full(out.shape, 2.0))
+        expected = np.zeros((4, 3))
+        expected[index] = 2
+        np.testing.assert_array_equal(x.grad, expected)
+        x.grad = None
+    for index in ([0, 0], np.array([1, 1]), x.data > 0, (slice(None), [0, 0])):
+        assert x[index].node.kernel is None
+    x[[0, 0]].sum().backward()
+    assert x.grad[0].tolist() == [2, 2, 2]
