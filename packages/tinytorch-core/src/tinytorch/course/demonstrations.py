@@ -39,7 +39,9 @@ def shown(lesson: Lesson, seconds: float = SECONDS) -> dict[int, Shown]:
     Those after a failure, or after the time is up, are missing.
     """
     command = [sys.executable, "-P", "-m", "tinytorch.course.demonstrations", str(lesson.path)]
-    environment = {**os.environ, overlay.WORKSPACE: "off", "PYTHONIOENCODING": "utf-8"}
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # steady times
+    own = {overlay.WORKSPACE: "off", "PYTHONIOENCODING": "utf-8"}
+    environment = {**one_thread, **os.environ, **own}
     try:
         done = subprocess.run(
             command,
