@@ -29,14 +29,14 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #dfe4ea; --soft: #9aa5b3; --page: #15191f;
   --box: #1e242c; --line: #343c47; --accent: #7ab3ea } }
 * { box-sizing: border-box }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 46rem; color: var(--ink);
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 51rem; color: var(--ink);
   background: var(--page); font: 1.05rem/1.6 system-ui, sans-serif }
 h1, h2, h3 { line-height: 1.25; margin: 2.2em 0 .6em }
 h1 { margin-top: 0 } h2 { border-bottom: 1px solid var(--line); padding-bottom: .25em }
 a { color: var(--accent) }
 nav ul { padding-left: 1.2em; color: var(--soft) }
 pre { overflow-x: auto; padding: .8em 1em; border-radius: 6px; background: var(--box);
-  font: .88rem/1.5 ui-monospace, monospace; margin: .8em 0 }
+  font: .8rem/1.55 ui-monospace, monospace; margin: .8em 0 }
 code { font-family: ui-monospace, monospace; font-size: .92em }
 :not(pre) > code { background: var(--box); padding: .1em .3em; border-radius: 4px }
 pre.output { background: none; border: 1px solid var(--line) }

@@ -151,8 +151,9 @@ def _wait(
         now = events.stat().st_size if events.exists() else 0
         if now != size:
             size, since, limit = now, time.monotonic(), seconds
-            if found := _events(events):
-                begun(sentence(found[-1].get("name", "")))
+            name = found[-1].get("name") if (found := _events(events)) else None
+            if name:
+                begun(sentence(name))
         elif time.monotonic() - since > limit:
             process.kill()
             process.wait()

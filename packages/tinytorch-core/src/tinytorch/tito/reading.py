@@ -99,7 +99,7 @@ def _show(screen: Screen, about: Subject, found: dict[int, Shown], paged: bool) 
         }
     )
     console = Console(
-        width=screen.width,
+        width=min(screen.columns, 100),
         theme=theme,
         no_color=True if os.environ.get("NO_COLOR") else None,
         highlight=False,
