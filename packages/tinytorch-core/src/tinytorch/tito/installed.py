@@ -6,6 +6,7 @@ Each check yields findings. Left out: NumPy itself, and folders (`health.py`).
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from importlib.metadata import (
     packages_distributions,
     version,
 )
+from pathlib import Path
 
 from tinytorch.tito.finding import Finding, pip
 from tinytorch.tito.health import Check
@@ -110,17 +112,21 @@ def tiers() -> Iterator[Finding]:
 
 
 def changed_files(tier: Distribution) -> list[str]:
-    """Files whose content is not what the installation recorded; none for an editable one."""
+    """Files whose content is not what the installation recorded; none for an editable one.
+
+    Read from RECORD itself: since Python 3.12, `Distribution.files` leaves missing files out.
+    """
     changed = []
-    for file in tier.files or ():
-        if file.hash is None or file.hash.mode != "sha256" or file.suffix == ".pyc":
+    for path, recorded, _ in csv.reader((tier.read_text("RECORD") or "").splitlines()):
+        mode, _, wanted = recorded.partition("=")
+        if mode != "sha256" or path.endswith(".pyc"):
             continue
         try:
-            digest = hashlib.sha256(file.locate().read_bytes()).digest()  # type: ignore[attr-defined]
+            digest = hashlib.sha256(Path(str(tier.locate_file(path))).read_bytes()).digest()
         except OSError:
             digest = b""
-        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
-            changed.append(str(file))
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != wanted:
+            changed.append(path)
     return changed
 
 
