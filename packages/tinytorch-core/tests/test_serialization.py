@@ -170,9 +170,7 @@ def test_the_target_is_never_opened_for_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(
-        files.os, "replace", lambda a, b: seen.append((a.read_bytes(), b.exists()))
-    )
+    monkeypatch.setattr(files.os, "replace", lambda a, b: seen.append((a.read_bytes(), b.exists())))
     write_atomically(tmp_path / "x", b"all of it")
     assert seen == [(b"all of it", False)]
 
