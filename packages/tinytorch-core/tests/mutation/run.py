@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -43,9 +44,10 @@ from covering import Chosen, Coverage, Recorder  # noqa: E402
 from mutants import Mutant, mutants  # noqa: E402
 
 SPARE_SECONDS = 30  # a mutant may take this much longer than five times its tests took
+MEMORY = 3 << 30  # bytes of address space, for mutants that would fill all there is
 OPTIONS = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of hypothesis, imported above
-fork = multiprocessing.get_context("fork" if sys.platform != "win32" else None)
+fork = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def copy_package(tree: Path) -> Path:
 def settle(tree: Path, log: Path) -> None:
     """Make this process one that imports tinytorch from `tree`, and writes to `log`."""
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.chdir(tree)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(target, 1)
