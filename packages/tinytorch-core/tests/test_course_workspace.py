@@ -31,6 +31,7 @@ def processes(root: Path, code: str, *each: str) -> list[subprocess.Popen[str]]:
             [sys.executable, "-c", textwrap.dedent(code), str(root), argument],
             cwd=root,
             env=student_environment(root.parent),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -128,6 +129,14 @@ def test_undo_puts_the_last_version_back_and_a_second_undo_takes_it_back(mine: W
     assert mine.path(FILE).read_text() == "two"
 
 
+def test_undo_passes_over_a_copy_of_what_is_there(mine: Workspace) -> None:
+    mine.put(FILE, "one")
+    mine.put(FILE, "two")
+    mine.keep(FILE)  # as `tito complete` does
+    mine.undo(FILE)
+    assert mine.path(FILE).read_text() == "one"
+
+
 def test_undo_brings_a_deleted_file_back_and_says_when_there_is_nothing(mine: Workspace) -> None:
     with pytest.raises(WorkspaceError, match=r"there is no earlier core/tensor\.py"):
         mine.undo(FILE)
@@ -209,18 +218,28 @@ def test_two_processes_at_once_lose_no_change_of_each_other(mine: Workspace) -> 
         from pathlib import Path
         from tinytorch.course.workspace import Workspace
         mine, name = Workspace(Path(sys.argv[1])), sys.argv[2]
-        for i in range(15):
+        print("ready", flush=True)
+        input()
+        for i in range(25):
             mine.join(f"core/{name}{i}.py")
             mine.note(f"{name}{i}", i)
             mine.put("core/both.py", f"{name}{i}")
     """
-    for process in processes(mine.root, code, "a", "b"):
+    both = processes(mine.root, code, "a", "b")
+    for process in both:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in both:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
-    assert len(mine.joined) == 30
-    assert all(mine.noted(f"{name}{i}") == i for name in "ab" for i in range(15))
+    assert len(mine.joined) == 50
+    assert all(mine.noted(f"{name}{i}") == i for name in "ab" for i in range(25))
     kept = [v.read_text() for v in mine.versions("core/both.py")]
-    assert len({*kept, mine.path("core/both.py").read_text()}) == 30
+    assert len({*kept, mine.path("core/both.py").read_text()}) == 50
 
 
 def test_the_lock_of_a_process_that_was_killed_is_free_at_once(mine: Workspace) -> None:

@@ -126,6 +126,22 @@ def test_an_error_is_shown_at_the_students_line_with_a_caret(student: Student) -
     assert "    AttributeError: 'Counter' object has no attribute 'cuont'" in lines
 
 
+def test_what_is_wrong_comes_before_what_is_not_written(student: Student) -> None:
+    student("start", "21")
+    text = student.numbers.read_text()
+    stub = 'raise NotImplementedError("21 · Counter.step")'
+    student.write((stub, "return 7"), text=text)
+    done = student("test", "21")
+    assert "Counter.step: wrong" in done.out
+    assert "Next: tito hint 21 Counter.step" in done.out
+
+
+def test_a_stray_file_named_like_one_of_pythons_own_does_not_disturb(student: Student) -> None:
+    student.write()
+    (student.root / "random.py").write_text("raise RuntimeError('not me')\n")
+    assert student("test", "21").status == 0
+
+
 def test_what_a_wrong_answer_prints_is_shown(student: Student) -> None:
     student.write(("return helper(x) + x", "print('x is', x); return x"))
     out = student("test", "21").out
@@ -700,3 +716,46 @@ def test_no_output_encoding_breaks_a_course_command(
     assert "?" not in text.replace("Can I compute with Numbers?", "").replace("4?", "").replace(
         "Why double?", ""
     ).replace("twice 2?", "")
+
+
+# bug
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        ("return (1,)", 0, "Exposed: on these operands the lesson's double is wrong."),
+        ("return (0,)", 1, "Both definitions give the same answer"),
+        ("return (None,)", 1, "The right double does not take these operands either."),
+        ("return 1", 1, "inputs() must return a tuple, the operands; it returns int"),
+        ("return (1 / 0,)", 1, "ZeroDivisionError: division by zero"),
+        ("return (", 1, "SyntaxError"),
+    ],
+)
+def test_operands_that_expose_the_bug_of_a_lesson_are_told_from_others(
+    answer: str, status: int, said: str, student: Student
+) -> None:
+    made = student("bug", "21")
+    assert made.status == 1
+    assert "answers/21_bug.py" in made.out.replace("\\", "/")
+    assert "is not written yet" in student("bug", "21").out
+    file = student.root / "answers" / "21_bug.py"
+    file.write_text(f"def inputs():\n    {answer}\n")
+    done = student("bug", "21")
+    assert done.status == status, done.out
+    assert said in done.out
+    if "SyntaxError" in said or "Zero" in said:
+        assert "21_bug.py, line 2\n" in done.out
+    assert student("bug", "22").status == 1
+    assert "no bug to find" in student("bug", "22").err
+
+
+def test_the_bug_of_lesson_06_and_01_can_be_exposed(student: Student) -> None:
+    for number, operands in (
+        ("01", "np.ones((2, 2, 3)), np.ones((2, 3, 4))"),
+        ("06", "np.ones((4, 2, 1)), (2, 1)"),
+    ):
+        student("bug", number)
+        file = student.root / "answers" / f"{number}_bug.py"
+        file.write_text(f"import numpy as np\n\ndef inputs():\n    return {operands}\n")
+        done = student("bug", number)
+        assert done.status == 0, done.out
+        assert "expected  " in done.out or "gives an answer" in done.out

@@ -77,7 +77,7 @@ def test_a_lesson_is_read_as_text_with_what_it_prints_and_without_a_solution(
         'raise NotImplementedError("21 · double")',
         "```text\n42\n```",
         "return 3 * x",  # the bug to be found
-        "answers/21_bug.py",
+        "makes `answers/21_bug.py`",
         "- names addition",
         "- b) 4",
     ):

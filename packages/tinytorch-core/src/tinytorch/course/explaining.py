@@ -28,14 +28,21 @@ def sentence_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def own_line(error: BaseException) -> dict[str, Any] | None:
-    """Return the last line of the workspace that the error passed through, as `Place` takes it."""
-    if isinstance(error, SyntaxError) and _own_file(str(error.filename)):
+def own_line(error: BaseException, also: str = "") -> dict[str, Any] | None:
+    """Return the last line of the workspace that the error passed through, as `Place` takes it.
+
+    also  a file that counts as the student's, too
+    """
+
+    def own_file(file: str) -> bool:
+        return bool(_own_file(file)) or file == also
+
+    if isinstance(error, SyntaxError) and own_file(str(error.filename)):
         code = (error.text or "").rstrip("\n")
         end = error.end_offset if error.end_lineno == error.lineno else None
         return _place(str(error.filename), error.lineno or 1, code, error.offset, end)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _own_file(frame.filename)]
+    own = [frame for frame in frames if own_file(frame.filename)]
     if not own:
         return None
     last = own[-1]

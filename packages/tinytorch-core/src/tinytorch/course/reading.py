@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from tinytorch.course.bugs import answer_file, name_of
 from tinytorch.course.catalogue import Subject
 from tinytorch.course.demonstrations import Shown
 from tinytorch.course.lesson import Exercise, Lesson, Part
@@ -81,9 +82,9 @@ def _exercise(exercise: Exercise, lesson: Lesson, file: str, start: str) -> str:
 def bug_text(part: Part, lesson: Lesson) -> str:
     """What to do with a piece of code that is wrong."""
     return (
-        f"This {part.option('exercise') or part.names[0]!s} is wrong. Write "
-        f"`answers/{lesson.number}_bug.py` with a function `inputs()` that returns the operands "
-        "which expose it."
+        f"This `{name_of(part)}` is wrong. Find operands that show it: `tito bug {lesson.number}` "
+        f"makes `{answer_file(lesson.number)}`, in which a function `inputs()` returns them; the "
+        "same command then says whether they do."
     )
 
 

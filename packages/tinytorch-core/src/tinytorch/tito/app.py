@@ -34,6 +34,7 @@ OWN = (
     ),
     Command("undo", "Put the version before back.", "tinytorch.tito.resetting:undo"),
     Command("complete", "All checks; then it joins.", "tinytorch.tito.building:complete"),
+    Command("bug", "Expose the bug in a lesson.", "tinytorch.tito.bug:bug"),
     Command(
         "trust",
         "Use a workspace that others may write to.",
