@@ -81,10 +81,15 @@ def test_a_course_pack_that_announces_itself_is_no_stranger(tmp_path: Path) -> N
 
 def test_a_tier_outside_its_range_is_named_with_both_versions(tmp_path: Path) -> None:
     pretend_installed(
-        tmp_path, "tinytorch-arch", "9.0", metadata=("Requires-Dist: tinytorch-core<0.1,>=0.0.1",)
+        tmp_path,
+        "tinytorch-olympics",  # the last tier: no other complains of its version
+        "9.0",
+        metadata=("Requires-Dist: tinytorch-core<0.1,>=0.0.1",),
     )
     [(found, repair)] = problems(tmp_path, PYTHONPATH=str(tmp_path))
-    assert found == (f"tinytorch-arch 9.0 needs tinytorch-core<0.1,>=0.0.1; {CORE[1]} is installed")
+    assert found == (
+        f"tinytorch-olympics 9.0 needs tinytorch-core<0.1,>=0.0.1; {CORE[1]} is installed"
+    )
     assert repair.endswith("pip install --upgrade 'tinytorch-core<0.1,>=0.0.1'")
 
 
