@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinytorch.core.context import no_grad
 from tinytorch.core.errors import GradientError, ShapeError
 from tinytorch.core.tensor import Tensor, broadcast_shapes, contiguous_strides
 
@@ -274,3 +275,53 @@ def test_a_matrix_product_with_a_number_is_refused():
     for left, right in [((), (2, 2)), ((2, 2), ()), ((), ())]:
         with pytest.raises(ShapeError, match=r"a number needs \* instead"):
             Tensor(np.ones(left)) @ Tensor(np.ones(right))
+
+
+def test_a_format_shows_a_single_element_and_no_format_any_tensor():
+    assert f"{Tensor(2.345):.2f}" == "2.35"
+    assert f"{Tensor([1, 2])}" == "Tensor([1, 2])"
+    with pytest.raises(ValueError, match="single element"):
+        f"{Tensor([1, 2]):.2f}"
+
+
+def test_names_of_pytorch_are_told_what_they_are_called_here():
+    with pytest.raises(AttributeError, match=r"no attribute 'view'; here that is x.reshape"):
+        Tensor([1.0]).view(1)
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
+        Tensor([1.0]).nothing  # noqa: B018
+    assert not hasattr(Tensor([1.0]), "unsqueeze")
+
+
+def test_a_parameter_is_changed_in_place_without_gradients_and_refused_with_them():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    (w * w).sum().backward()
+    same, array = w, w.data
+    with no_grad():
+        w -= 0.5 * w.grad
+        w += 1
+        w *= 2
+        w /= 4
+    assert w is same
+    assert w.data is array
+    assert w.tolist() == [0.5, 0.5]
+    assert w.requires_grad
+    with pytest.raises(GradientError, match=r"inside no_grad\(\)"):
+        w += 1
+
+
+def test_in_place_arithmetic_between_the_passes_is_noticed():
+    w = Tensor([1.0], requires_grad=True)
+    y = w * w
+    with no_grad():
+        w += 1
+    with pytest.raises(GradientError, match="changed in place"):
+        y.backward()
+
+
+def test_in_place_arithmetic_on_other_tensors_makes_a_new_one_that_gradients_flow_through():
+    x = Tensor([1.0], requires_grad=True)
+    total = before = x * 2
+    total += x
+    assert total is not before
+    total.backward()
+    assert x.grad == [3]
