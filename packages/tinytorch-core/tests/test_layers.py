@@ -312,3 +312,10 @@ def test_dropout_keeps_a_draw_of_exactly_p_as_draws_begin_at_zero_and_stay_below
             return np.array([0.0, 0.25, 0.5, 0.75], dtype)
 
     assert Dropout(0.5, rng=Draws())(Tensor([1.0] * 4)).tolist() == [0, 0, 2, 2]
+
+
+def test_linear_reminds_of_flattening_images():
+    with pytest.raises(ShapeError, match=r"x.flatten\(1\)\?"):
+        Linear(12, 2)(Tensor(np.zeros((5, 1, 3, 4))))
+    with pytest.raises(ShapeError, match=r"weight \(13, 2\)$"):
+        Linear(13, 2)(Tensor(np.zeros((5, 1, 3, 4))))

@@ -331,3 +331,9 @@ def test_a_handler_of_the_user_is_left_alone() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert pressed == [signal.SIGINT]
+
+
+def test_an_optimizer_of_another_model_is_refused() -> None:
+    ours, theirs = Linear(2, 2), Linear(2, 2)
+    with pytest.raises(ValueError, match="no parameter of this model"):
+        Trainer(ours, CrossEntropyLoss(), SGD(theirs.parameters(), lr=0.1))

@@ -9,6 +9,7 @@ Left out: finding tiers by entry point. That is the business of `tito`; here it 
 the whole import.
 """
 
+import builtins
 import importlib
 import importlib.util
 import sys
@@ -36,8 +37,8 @@ def lazy_exports(
     whole = {module.rpartition(".")[2]: module for module in modules}
 
     def get(name: str) -> object:
-        if name == "__all__":  # asked for by `import *`
-            return offered()
+        if name == "__all__":  # asked for by `import *`, which shall not replace sum() and max()
+            return [name for name in offered() if name not in vars(builtins)]
         if name in whole:
             value: object = importlib.import_module(whole[name])
         elif name in suppliers:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tinytorch.core.methods import late
+from tinytorch.core.late import late
 
 Shape = tuple[int, ...]
 

@@ -222,8 +222,10 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     x (..., in), weight (in, out), bias (out,) or None -> (..., out). Raises ShapeError.
     """
     if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[0]:
+        flat = math.prod(x.shape[1:])  # what x.flatten(1) would make of each example
+        hint = "; x.flatten(1)?" if x.ndim > 2 and flat == weight.shape[0] else ""
         raise ShapeError(
-            f"linear: the last axis of x {x.shape} must be the first of weight {weight.shape}"
+            f"linear: the last axis of x {x.shape} must be the first of weight {weight.shape}{hint}"
         )
     y = x.reshape(-1, x.shape[-1]) @ weight  # (..., in) -> (rows, in) -> (rows, out)
     if bias is not None:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import DTypeLike
+
+from tinytorch.core.context import current
+from tinytorch.core.errors import GradientError
+from tinytorch.core.late import late
 
 if TYPE_CHECKING:
     from tinytorch.core.tensor import Tensor
@@ -22,16 +24,70 @@ def flat(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
-@functools.cache
-def late(module: str) -> Any:
-    """Import a module of core when it is first needed: it, too, needs the tensor."""
-    return importlib.import_module(f"tinytorch.core.{module}")
+# what users of PyTorch type, and what it is called here
+ELSEWHERE = {
+    "add_": "x = x + y, or x.data += y inside no_grad()",
+    "argsort": "tinytorch.argsort(x, axis=...)",
+    "copy_": "x.data[...] = array",
+    "cpu": "nothing: every tensor is on the CPU",
+    "cuda": "nothing: every tensor is on the CPU",
+    "dim": "x.ndim",
+    "expand": "x.broadcast_to(...)",
+    "fill_": "x.data[...] = value",
+    "float": "x.astype(np.float32)",
+    "gather": "tinytorch.take_along_axis(x, indices, axis=...)",
+    "gelu": "tinytorch.gelu(x)",
+    "grad_fn": "x.node",
+    "half": "x.astype(np.float16)",
+    "log_softmax": "tinytorch.log_softmax(x, axis=...)",
+    "long": "x.astype(np.int64)",
+    "masked_fill": "tinytorch.masked_fill(x, mask, value=...)",
+    "mul_": "x = x * y, or x.data *= y inside no_grad()",
+    "norm": "tinytorch.norm(x, axis=...)",
+    "numel": "x.size",
+    "relu": "tinytorch.relu(x)",
+    "requires_grad_": "x.requires_grad = True",
+    "sigmoid": "tinytorch.sigmoid(x)",
+    "softmax": "tinytorch.softmax(x, axis=...)",
+    "sort": "tinytorch.sort(x, axis=...)",
+    "t": "x.T",
+    "tanh": "tinytorch.tanh(x)",
+    "to": "x.astype(dtype)",
+    "topk": "tinytorch.topk(x, k, axis=...)",
+    "type": "x.astype(dtype)",
+    "unsqueeze": "x.expand_dims(axis)",
+    "view": "x.reshape(...)",
+    "zero_": "x.data[...] = 0",
+}
 
 
 class Methods:
     """What a tensor can do besides the primitives of module 01."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # or every name would look right to a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            """Called only for what is not there: name what a user of PyTorch was looking for."""
+            hint = f"; here that is {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
+
+    def __format__(self: Any, spec: str) -> str:
+        """`f"{loss:.3f}"` formats a single element; without a format any tensor shows itself."""
+        return format(self.item(), spec) if spec else str(self)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return _in_place(self, self + other)  # type: ignore[operator]
+
+    def __isub__(self, other: Any) -> Tensor:
+        return _in_place(self, self - other)  # type: ignore[operator]
+
+    def __imul__(self, other: Any) -> Tensor:
+        return _in_place(self, self * other)  # type: ignore[operator]
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return _in_place(self, self / other)  # type: ignore[operator]
 
     def __hash__(self) -> int:
         return id(self)
@@ -126,3 +182,22 @@ class Methods:
     def broadcast_to(self, *shape: Any) -> Tensor:
         """`x.broadcast_to(4, 3)` or `x.broadcast_to((4, 3))`."""
         return late("ops").broadcast_to(self, shape=flat(shape))
+
+
+def _in_place(x: Any, result: Tensor) -> Tensor:
+    """Give `x += y` its meaning: x = x + y, except for a parameter, which is changed itself.
+
+    `with no_grad(): w -= 0.1 * w.grad` moves the parameter w. Where gradients are recorded that
+    would be lost to backward(), and is refused, as in PyTorch.
+    """
+    if not x.requires_grad or x.node is not None:
+        return result
+    if current().grad:
+        raise GradientError(
+            "this tensor requires a gradient, and += (or -=, *=, /=) would change it behind "
+            "backward()'s back: write y = x + ..., or do it inside no_grad()"
+        )
+    x.data[...] = result.data
+    x.data = x.data  # tells the tensor that it was changed in place
+    changed: Tensor = x
+    return changed

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytorch.core.errors import GradientError, Shape, ShapeError, broadcast_error
-from tinytorch.core.methods import Axis, Methods, flat, late
+from tinytorch.core.late import late
+from tinytorch.core.methods import Axis, Methods, flat
 from tinytorch.core.primitive import Array, Record, primitive, tensor_class, wrap
 
 

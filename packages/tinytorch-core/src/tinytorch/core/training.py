@@ -253,6 +253,13 @@ class Trainer(Resumable):
             raise ValueError(f"Trainer: accumulate={accumulate}: a step needs at least 1 batch")
         if getattr(loss, "reduction", "mean") != "mean":
             raise ValueError('Trainer: the loss must be a mean over examples: reduction="mean"')
+        own = {id(parameter) for parameter in model.parameters()}
+        moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if not own & moved:
+            raise ValueError(
+                "Trainer: the optimizer holds no parameter of this model, so nothing would be "
+                "learned: make it with Adam(model.parameters()), after the model"
+            )
         super().__init__(model, optimizer, checkpoints)
         self.loss = loss
         self.schedule = schedule
