@@ -10,7 +10,9 @@ import pytest
 from tinytorch.core import activations
 from tinytorch.core.context import use
 from tinytorch.core.kernels.blocks import BLOCK, elements, ones, rows
+from tinytorch.core.layers import linear
 from tinytorch.core.losses import cross_entropy
+from tinytorch.core.primitive import KERNELS
 from tinytorch.core.tensor import Tensor
 
 FUNCTIONS = ["relu", "sigmoid", "gelu", "softmax", "log_softmax"]
@@ -45,6 +47,54 @@ def test_the_kernel_really_runs_on_large_arrays(name):
     assert getattr(activations, name)(x).node.kernel is not None
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_kernels_over_rows_run_for_the_last_axis_however_it_is_named_and_no_other(name):
+    x = Tensor(np.ones((3, 20, BLOCK // 10), np.float32), requires_grad=True)
+    function = getattr(activations, name)
+    assert [function(x, axis=axis).node.kernel is not None for axis in (-1, 2, 0, 1, -2)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert function(x).node.kernel is not None
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 5, 3), (3,)])
+def test_the_kernel_of_linear_runs_on_float32_of_any_number_of_axes_and_on_nothing_else(shape):
+    def kernel_of(x_dtype, weight_dtype):
+        x = Tensor(np.ones(shape), x_dtype, requires_grad=True)
+        weight = Tensor(np.ones((3, 2)), weight_dtype)
+        return linear(x, weight, None).node.kernel
+
+    assert kernel_of(np.float32, np.float32) is KERNELS["linear"]["fast"]
+    assert kernel_of(np.float64, np.float64) is None
+    assert kernel_of(np.float32, np.float64) is None
+    assert kernel_of(np.float64, np.float32) is None
+
+
+def test_the_kernel_of_cross_entropy_runs_for_class_indices_of_float32_logits_and_nothing_else():
+    def runs(logits=np.float32, labels=np.int64, **params):
+        x = Tensor(np.zeros((3, 4)), logits, requires_grad=True)
+        call = cross_entropy(x, np.array([0, 3, 1], labels), **params).node
+        return call.kernel is KERNELS["cross_entropy"]["fast"]
+
+    assert runs()
+    assert runs(reduction="mean")
+    assert runs(reduction="sum", label_smoothing=0.0)
+    assert runs(labels=np.uint8)
+    assert not runs(np.float64)
+    assert not runs(reduction="none")
+    assert not runs(label_smoothing=0.1)
+    assert not runs(labels=np.int64, logits=np.float16)
+
+
+def test_a_linear_layer_without_a_bias_operand_says_what_is_missing():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'bias'"):
+        linear(Tensor(np.ones((4, 3))), Tensor(np.ones((3, 2))))
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_edges_of_float32_survive(name):
     data = np.zeros((2, BLOCK), np.float32)
@@ -69,6 +119,18 @@ def test_softmax_is_right_on_both_sides_of_the_limit_below_which_it_does_not_shi
     log_got = activations.log_softmax(Tensor(data)).data
     log_p = wide - wide.max(axis=1, keepdims=True) - np.log(e.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(log_got, log_p, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("shift", [-1000, -100, -59, 59, 100, 1000])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_number_added_to_all_of_a_row_changes_nothing_however_large(name, shift):
+    rng = np.random.default_rng(0)
+    data = rng.integers(-8, 8, (40, 1000)).astype(np.float32) / 8  # so that sums are exact
+    function = getattr(activations, name)
+    plain = function(Tensor(data)).data
+    np.testing.assert_allclose(function(Tensor(data + shift)).data, plain, rtol=1e-5)
+    data[1::2] += shift  # beside rows that are not shifted
+    np.testing.assert_allclose(function(Tensor(data)).data, plain, rtol=1e-5)
 
 
 def test_a_channels_last_array_keeps_its_layout_through_elementwise_kernels():

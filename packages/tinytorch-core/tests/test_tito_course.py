@@ -538,6 +538,7 @@ def test_a_joined_file_that_is_gone_is_said(student: Student) -> None:
         done = student(command)
         assert done.status == 0
         assert "it is gone" in done.out
+        assert "broken" not in done.out
         assert "Next: tito undo 21" in done.out
 
 

@@ -193,7 +193,8 @@ def test_a_text_plot_has_its_points_where_their_numbers_say() -> None:
     rows = as_text({"a": [(0, 0), (10, 5), (20, 10)]}, "x", "y", 50, height=11)
     marks = [(i, row.index("*")) for i, row in enumerate(rows) if "*" in row]
     assert [i for i, _ in marks] == [1, 6, 11]  # the first row is the label
-    left, middle, right = (column for _, column in marks)
+    right, middle, left = (column for _, column in marks)  # the highest row holds the last point
+    assert left < middle < right
     assert (left + right) / 2 == pytest.approx(middle, abs=0.5)
     assert all(len(row) <= 50 for row in rows)
 

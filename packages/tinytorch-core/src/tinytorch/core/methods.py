@@ -78,16 +78,16 @@ class Methods:
         return format(self.item(), spec) if spec else str(self)
 
     def __iadd__(self, other: Any) -> Tensor:
-        return _in_place(self, self + other)  # type: ignore[operator]
+        return _in_place(self, self + other)
 
     def __isub__(self, other: Any) -> Tensor:
-        return _in_place(self, self - other)  # type: ignore[operator]
+        return _in_place(self, self - other)
 
     def __imul__(self, other: Any) -> Tensor:
-        return _in_place(self, self * other)  # type: ignore[operator]
+        return _in_place(self, self * other)
 
     def __itruediv__(self, other: Any) -> Tensor:
-        return _in_place(self, self / other)  # type: ignore[operator]
+        return _in_place(self, self / other)
 
     def __hash__(self) -> int:
         return id(self)
