@@ -89,7 +89,9 @@ def threads(blas: str) -> Iterator[Finding]:
             ok, found if ok else f"{found}: not a number of threads", "" if ok else repair
         )
         return
-    yield Finding(True, f"BLAS threads: not limited by the environment, {cores} cores")
+    found = f"BLAS threads: not limited by the environment, {cores} cores"
+    busy = "on a busy machine OMP_NUM_THREADS=1 can be many times faster"
+    yield Finding(True, f"{found}; {busy}" if cores > 1 else found)
 
 
 def shadows() -> Iterator[Finding]:
