@@ -9,7 +9,7 @@ import pytest
 
 from tinytorch.core import activations
 from tinytorch.core.context import use
-from tinytorch.core.kernels.blocks import BLOCK, elements, ones, rows
+from tinytorch.core.kernels.blocks import BLOCK, ONES, ZEROS, elements, ones, rows, scratch
 from tinytorch.core.layers import linear
 from tinytorch.core.losses import cross_entropy
 from tinytorch.core.primitive import KERNELS
@@ -140,6 +140,10 @@ def test_a_channels_last_array_keeps_its_layout_through_elementwise_kernels():
     x._data = data  # as a convolution hands it on
     for name in ("relu", "sigmoid", "gelu"):
         assert getattr(activations, name)(x).data.strides == data.strides
+    x._data = data[:, :, ::2]
+    for name in ("relu", "sigmoid", "gelu"):
+        out = getattr(activations, name)(x).data
+        assert out.strides == np.empty_like(x.data).strides != np.empty(x.shape, "f4").strides
 
 
 def test_what_a_kernel_saved_is_not_changed_by_its_backward():
@@ -169,6 +173,31 @@ def test_rows_and_ones_are_what_they_say():
     assert rows(np.zeros((2, 3, 4))).shape == (6, 4)
     assert ones(5).tolist() == [1] * 5
     assert ones(3).tolist() == [1] * 3
+    assert ones(BLOCK + 5).shape == (BLOCK + 5,)
+    for shared in (ONES, ZEROS):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0] = 5
+
+
+def test_scratch_is_the_same_memory_at_every_call_and_grows_when_it_must():
+    first = scratch("test", 10)
+    assert scratch("test", 20).shape == (20,)
+    grown = scratch("test", 20)
+    assert np.shares_memory(grown, scratch("test", 5))
+    assert scratch("test", 5).shape == (5,)
+    assert not np.shares_memory(grown, scratch("test too", 20))
+    assert first.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_other_types_and_plain_numbers_are_left_to_the_plain_definition(name):
+    function = getattr(activations, name)
+    for dtype in (np.float64, np.float16):
+        out = function(Tensor(np.ones((3, BLOCK)), dtype, requires_grad=True))
+        assert out.node.kernel is None
+        assert out.dtype == dtype
+    if "softmax" not in name:
+        assert function(0.5).item() == pytest.approx(function(Tensor([0.5])).item())
 
 
 def test_plain_indices_are_assigned_and_arrays_of_indices_are_added():
