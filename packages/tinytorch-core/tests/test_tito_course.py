@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from made_course import NUMBERS, SOLVED, Student, at_a_prompt, student_environment
 
+from tinytorch.course import overlay
+
 WRONG = ("helper(x) + x", "3 * helper(x)")
 LOOP = ("return helper(x) + x", "while True: pass")
 
@@ -163,6 +165,13 @@ def test_one_exercise_can_be_tested_by_itself(student: Student) -> None:
     assert done.status == 1
     assert outcomes(done.out) == {"double": "wrong"}
     assert "--exercise double" in done.out
+
+
+def test_one_exercise_that_passes_does_not_make_the_module_pass(student: Student) -> None:
+    student.write(("self.count += 1", "pass"))
+    assert student("test", "21", "double").status == 0
+    assert "Next: tito test 21" in student().out
+    assert "not tested" in student("list").out
 
 
 def test_every_name_of_a_module_means_the_same(student: Student) -> None:
@@ -589,6 +598,7 @@ def test_tito_alone_says_where_you_are_and_the_one_next_command(
 
 def test_tito_works_below_the_workspace(student: Student, monkeypatch: pytest.MonkeyPatch) -> None:
     student.write()
+    monkeypatch.setattr(overlay, "current_folder_counts", lambda: True)  # tox runs with -P
     monkeypatch.delenv("TINYTORCH_WORKSPACE")
     monkeypatch.chdir(student.root / "made")
     done = student("test", "21")

@@ -46,7 +46,7 @@ def find(start: Path | None = None) -> Path | None:
         if not (path / MARKER).is_file():
             raise WorkspaceError(f"{WORKSPACE} is {value!r}, but there is no {MARKER} in it")
         return path
-    if start is None and (sys.flags.isolated or sys.flags.safe_path):
+    if start is None and not current_folder_counts():
         return None
     try:
         here = (start or Path.cwd()).resolve()
@@ -58,6 +58,11 @@ def find(start: Path | None = None) -> Path | None:
         if (folder / ".git").exists():
             return None
     return None
+
+
+def current_folder_counts() -> bool:
+    """Whether this Python may run what lies in the current folder: not under -I or -P."""
+    return not (sys.flags.isolated or sys.flags.safe_path)
 
 
 def unsafe(root: Path) -> str:
