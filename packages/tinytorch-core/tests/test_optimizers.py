@@ -573,3 +573,21 @@ def test_a_gradient_of_another_shape_is_refused():
     p.grad = np.ones(3, np.float32)
     with pytest.raises(ShapeError, match=r"of shape \(3,\) for a parameter of \(2, 3\)"):
         SGD([p]).step()
+
+
+@pytest.mark.parametrize("kernels", ["plain", "fast"])
+def test_a_rule_that_is_given_no_options_is_the_simplest_of_its_kind(kernels):
+    p, g = (a.astype(np.float64) for a in arrays(2, 5, np.float32, 0))
+    with context.use(kernels):
+        plain_descent = p.copy()
+        sgd_update(plain_descent, g, lr=0.1)
+        np.testing.assert_allclose(plain_descent, p - 0.1 * g)
+
+        buffer, forgetful = np.ones(5), p.copy()
+        sgd_update(forgetful, g, buffer, lr=0.1)  # momentum 0 forgets the buffer
+        np.testing.assert_allclose(forgetful, p - 0.1 * g)
+
+        first = p.copy()
+        options = {"step": 1, "lr": 0.1, "betas": (0.9, 0.99), "eps": 0.0}
+        adam_update(first, g, np.zeros(5), np.zeros(5), **options)
+        np.testing.assert_allclose(first, p - 0.1 * np.sign(g))  # Adam's first step is +-lr
