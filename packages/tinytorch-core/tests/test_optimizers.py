@@ -14,6 +14,7 @@ from tinytorch.core import context
 from tinytorch.core.activations import relu
 from tinytorch.core.optimizers import SGD, Adam, AdamW, adam_update, sgd_update
 from tinytorch.core.parameter_groups import UnclearedGradientsWarning
+from tinytorch.core.primitive import KERNELS
 
 RECORD = json.loads((Path(__file__).parent / "oracle" / "optimizers.json").read_text("utf-8"))
 OPTIMIZERS = {"SGD": SGD, "Adam": Adam, "AdamW": AdamW}
@@ -591,3 +592,20 @@ def test_a_rule_that_is_given_no_options_is_the_simplest_of_its_kind(kernels):
         options = {"step": 1, "lr": 0.1, "betas": (0.9, 0.99), "eps": 0.0}
         adam_update(first, g, np.zeros(5), np.zeros(5), **options)
         np.testing.assert_allclose(first, p - 0.1 * np.sign(g))  # Adam's first step is +-lr
+
+
+@pytest.mark.parametrize("name", ["adam_update", "sgd_update"])
+def test_fast_forms_are_attached_and_take_contiguous_arrays_of_one_floating_point_type(name):
+    options = {"step": 1, "lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-8}
+
+    def takes(given):
+        return KERNELS[name]["fast"].forward(given, dict(options), False) is not None
+
+    def of(dtype, size=6):
+        return arrays(4 if name == "adam_update" else 3, size, dtype, 0)
+
+    assert takes(of(np.float32))
+    assert takes(of(np.float64, 40_000))
+    assert not takes(of(np.float16))
+    assert not takes([*of(np.float32)[:1], *of(np.float64)[1:]])
+    assert not takes([*of(np.float32)[:2], *(a[::2] for a in of(np.float32, 12)[2:])])
