@@ -681,6 +681,12 @@ def test_a_milestone_counts_the_students_modules_and_mine_refuses_to_borrow(
     done = run("--mine")
     assert done.returncode == 1
     assert "01 would be borrowed" in " ".join(done.stderr.split())
+    assert "core/" not in done.stdout  # nothing there is doubtful
+    workspace.put(
+        "core/tensor.py", Path(tinytorch.core.__path__[0], "tensor.py").read_text("utf-8")
+    )
+    workspace.join("core/tensor.py")
+    assert "core/tensor.py: it changed since it was checked. tito test 01" in run().stdout
     workspace.put("core/layers.py", source + "\nmistaken.name\n")
     done = run()
     assert done.returncode == 1

@@ -129,7 +129,7 @@ def _show_pace(screen: Screen, target: Target) -> None:
     if not paces:
         return
     rows = [
-        (pace.what, _milliseconds(pace.yours), _milliseconds(pace.reference), f"{pace.ratio:.2g}")
+        (pace.what, _milliseconds(pace.yours), _milliseconds(pace.reference), f"{pace.ratio:.2f}")
         for pace in paces
     ]
     screen.line()

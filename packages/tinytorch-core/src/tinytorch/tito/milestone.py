@@ -86,6 +86,7 @@ def run(
     chosen = find(year)
     if mine:
         refuse_to_borrow(chosen)
+    _say_what_is_unchecked(chosen, quiet=as_json)
     changes = dict(_pair(setting) for setting in settings)
     if epochs is not None:
         changes["epochs"] = str(epochs)
@@ -112,6 +113,22 @@ def refuse_to_borrow(chosen: Milestone) -> None:
             f"{chosen.year} needs {len(own)} modules, and {', '.join(borrowed)} would be borrowed "
             f"from the reference. Build them (tito start {borrowed[0]}), or run it without --mine"
         )
+
+
+def _say_what_is_unchecked(chosen: Milestone, quiet: bool) -> None:
+    """Name the student's modules at work that changed after their checks passed."""
+    from tinytorch.course import overlay, progress
+    from tinytorch.course.workspace import Workspace
+    from tinytorch.tito.screen import Screen
+
+    root = overlay.find()
+    if root is None or overlay.unsafe(root):
+        return
+    for s in progress.standings(Workspace(root)):
+        doubtful = s.state == progress.YOURS and (s.broken or s.unknown)
+        if doubtful and s.module.number in chosen.uses:
+            why = "a later edit broke it" if s.broken else "it changed since it was checked"
+            Screen(quiet=quiet).notice(f"{s.file}: {why}. tito test {s.module.number}")
 
 
 def find(wanted: str) -> Milestone:
