@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from numpy.typing import DTypeLike
 
@@ -61,17 +61,28 @@ ELSEWHERE = {
 }
 
 
+class Elsewhere:
+    """A name that a user of PyTorch may look for: an AttributeError that says what it is here.
+
+    A `__getattr__` would do the same for all names, and make each attribute of a tensor slower.
+    """
+
+    def __init__(self, instead: str) -> None:
+        self.instead = instead
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
+        raise AttributeError(
+            f"'Tensor' object has no attribute {self.name!r}; here that is {self.instead}"
+        )
+
+
 class Methods:
     """What a tensor can do besides the primitives of module 01."""
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:  # or every name would look right to a type checker
-
-        def __getattr__(self, name: str) -> Any:
-            """Called only for what is not there: name what a user of PyTorch was looking for."""
-            hint = f"; here that is {ELSEWHERE[name]}" if name in ELSEWHERE else ""
-            raise AttributeError(f"'Tensor' object has no attribute {name!r}{hint}")
 
     def __format__(self: Any, spec: str) -> str:
         """`f"{loss:.3f}"` formats a single element; without a format any tensor shows itself."""
@@ -201,3 +212,9 @@ def _in_place(x: Any, result: Tensor) -> Tensor:
     x.data = x.data  # tells the tensor that it was changed in place
     changed: Tensor = x
     return changed
+
+
+for _name, _instead in ELSEWHERE.items():
+    _elsewhere = Elsewhere(_instead)
+    _elsewhere.__set_name__(Methods, _name)
+    setattr(Methods, _name, _elsewhere)
