@@ -1,5 +1,7 @@
 """Module 04: losses at their edges. Values and gradients are in test_operations.py."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,12 @@ def test_logits_of_any_size_give_a_finite_loss_that_equals_the_composed_one():
     np.testing.assert_allclose(loss.data[1:4], composed.data[1:4], rtol=1e-6)
     loss.sum().backward()
     np.testing.assert_allclose(x.grad, sigmoid(x).data - target.data)
+
+
+def test_the_mean_loss_of_no_examples_has_a_gradient_without_a_warning_of_its_own():
+    prediction = Tensor(np.zeros((0, 3)), requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of the mean itself
+        loss = MSELoss()(prediction, Tensor(np.zeros((0, 3))))
+    loss.backward()
+    assert prediction.grad.shape == (0, 3)
