@@ -5,10 +5,11 @@ installed in its own environment (`.ci/isolated.py`).
 """
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import distribution, entry_points
 from pathlib import Path
 
 import pytest
@@ -63,12 +64,13 @@ def test_the_version_is_the_one_in_the_metadata() -> None:
     assert distribution("tinytorch-arch").version == tinytorch.arch.__version__
 
 
-def test_it_says_that_it_holds_no_module_yet_as_long_as_that_is_so() -> None:
-    modules = {path.stem for path in SOURCES} - {"__init__", "_version"}
-    admits = f"This version, {tinytorch.arch.__version__}, holds n" in (
-        tinytorch.arch.__doc__ or ""
-    )
-    assert admits == (not modules)
+def test_it_announces_itself_as_a_tier_with_modules_9_to_13() -> None:
+    [point] = entry_points(group="tinytorch.tiers", name="arch")
+    tier = point.load()
+    assert tier.distribution == "tinytorch-arch"
+    assert [module.number for module in tier.modules] == ["09", "10", "11", "12", "13"]
+    for milestone in tier.milestones:
+        assert importlib.util.find_spec(milestone.module) is not None
 
 
 def test_it_names_no_higher_tier_in_its_imports() -> None:

@@ -13,8 +13,11 @@ from cases import elementwise, products, reductions, shapes
 from operation_helper import Case
 
 import tinytorch.core
+from tinytorch.core import ops
 
+TIER = "tinytorch.core"
 CASES: list[Case] = [*elementwise.CASES, *reductions.CASES, *shapes.CASES, *products.CASES]
+PUBLIC = {*ops.__all__} - {name for name in ops.__all__ if name in vars(ops.creation)}
 
 
 def import_everything() -> None:

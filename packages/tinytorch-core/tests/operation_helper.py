@@ -185,6 +185,12 @@ def operation(
     ]
 
 
+def primitives_of(tier: str) -> set[str]:
+    """The names of the primitives that a tier defines: "tinytorch.core"."""
+    known = primitives().items()
+    return {name for name, p in known if p.definition.__module__.startswith(f"{tier}.")}
+
+
 def is_float(x: Any) -> bool:
     """Whether x is an array of floating point, and so gets a gradient."""
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"

@@ -13,6 +13,7 @@ from tinytorch.core.losses import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     MSELoss,
+    binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
 )
@@ -165,3 +166,12 @@ def test_the_mean_loss_of_no_examples_has_a_gradient_without_a_warning_of_its_ow
         loss = MSELoss()(prediction, Tensor(np.zeros((0, 3))))
     loss.backward()
     assert prediction.grad.shape == (0, 3)
+
+
+def test_bce_is_linear_in_the_target_where_the_logarithm_stops() -> None:
+    p = Tensor([0.0, 1.0, 0.5])
+    y = Tensor([0.5, 0.5, 0.5], requires_grad=True)
+    binary_cross_entropy(p, y, reduction="sum").backward()
+    assert y.grad is not None
+    at = [binary_cross_entropy(p, Tensor([v] * 3), reduction="none").data for v in (0.0, 1.0)]
+    np.testing.assert_allclose(y.grad, at[1] - at[0], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Every operation of core against PyTorch: values, types and gradients; and the recorded values.
+"""Every operation of a tier against PyTorch: values, types and gradients; and the recorded values.
 
 The recorded values (`oracle/values.json`) stand in where PyTorch is not installed. The comparison
 itself, marked `oracle`, needs it.

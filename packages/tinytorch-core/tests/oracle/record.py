@@ -1,9 +1,11 @@
 """Write down what PyTorch answers, so that tests can compare with it where it is not installed.
 
-`python tests/oracle/record.py` writes `values.json` beside this file: for the first case of each
-operation, each case at a corner of its function, and each small case of a loss, the operands,
-PyTorch's outputs, and its gradients for the output weights of `operation_helper.weights_for`. The
-operands are written too, because NumPy may one day draw others from the same seed.
+`python tests/oracle/record.py` writes `values.json` beside this file; given the `tests/` folder of
+another tier, it writes `oracle/values.json` in there from the cases of that tier. The file holds,
+for the first case of each operation, each case at a corner of its function, and each small case of
+a loss, the operands, PyTorch's outputs, and its gradients for the output weights of
+`operation_helper.weights_for`. The operands are written too, because NumPy may one day draw others
+from the same seed.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ from typing import Any
 
 import numpy as np
 
-FILE = Path(__file__).with_name("values.json")
-sys.path[:0] = [folder for folder in [str(FILE.parent.parent)] if folder not in sys.path]
+TESTS = Path(__file__).parents[1]
+if __name__ == "__main__":
+    sys.path[:0] = [*sys.argv[1:], str(TESTS)]
 
+import operation_cases  # noqa: E402
 from operation_cases import CASES  # noqa: E402
 from operation_helper import Case, as_tuple, weights_for  # noqa: E402
 
+FILE = Path(operation_cases.__file__).parent / "oracle" / "values.json"
 LOSSES = {"mse_loss", "cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits"}
 
 
@@ -90,6 +95,7 @@ def recorded() -> dict[str, Any]:
 def main() -> None:
     """Write the file, one line an entry."""
     lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in recorded().items()]
+    FILE.parent.mkdir(exist_ok=True)
     temporary = FILE.with_suffix(".tmp")
     temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     os.replace(temporary, FILE)
