@@ -104,6 +104,7 @@ def test_numpy_reads_a_tensor_unless_a_gradient_would_be_lost():
     assert np.shares_memory(np.asarray(x), x.data)
     assert not np.shares_memory(np.array(x), x.data)
     assert np.asarray(x, np.float64).dtype == np.float64
+    assert x.__array__(np.float64).dtype == np.float64  # what else reads the protocol
     with pytest.raises(GradientError, match=r"detach\(\).numpy\(\)"):
         np.asarray(Tensor([1.0], requires_grad=True))
 
