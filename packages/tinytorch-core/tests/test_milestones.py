@@ -450,3 +450,14 @@ def blank() -> Result:
         modules={},
         versions={},
     )
+
+
+@pytest.mark.parametrize("typed", ["1986", "1957", "XOR"])
+def test_a_milestone_without_run_names_the_command_that_runs_it(typed, capsys):
+    assert main(["milestone", typed]) == 2
+    assert f"tito milestone run {typed}" in capsys.readouterr().err
+
+
+def test_a_misspelt_command_of_the_group_is_still_one(capsys):
+    assert main(["milestone", "rnu"]) == 2
+    assert "milestone, not a command" not in capsys.readouterr().err

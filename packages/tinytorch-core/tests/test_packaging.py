@@ -20,7 +20,9 @@ from tinytorch._lazy import LESSONS
 
 HIGHER_TIERS = ("tinytorch.arch", "tinytorch.opt", "tinytorch.olympics")
 HOME = Path(tinytorch.__file__).parent
-DOORS = ("tinytorch", "tinytorch.nn", "tinytorch.optim", "tinytorch.data", "tinytorch.kernels")
+DOORS = tuple(
+    f"tinytorch{door}" for door in ("", ".nn", ".optim", ".data", ".datasets", ".kernels")
+)
 
 # put before a program: whoever touches a higher tier finds that it is not installed
 HIDE_HIGHER_TIERS = f"""
@@ -165,7 +167,7 @@ print({name!r} in dir(door), {name!r} in door.__all__)
     distribution_name = "-".join(module.split(".")[:2])
     assert python(HIDE_HIGHER_TIERS + program, tmp_path).splitlines() == [
         f"{name} is module {LESSONS[module]}, in {distribution_name}, which is not installed: "
-        f"python -m pip install {distribution_name}",
+        f"install {distribution_name} from where tinytorch-core came from (see its README)",
         "False False",
     ]
 
@@ -183,7 +185,7 @@ except ImportError as error:
 """
     assert python(program, tmp_path) == (
         "Conv2d is module 09, in tinytorch-arch, but the version installed does not have it: "
-        "python -m pip install --upgrade tinytorch-arch"
+        "install a newer tinytorch-arch from where tinytorch-core came from (see its README)"
     )
 
 

@@ -25,6 +25,10 @@ LESSONS = {
 }
 
 
+# an index, a clone, a course's own folder: whoever installed core knows, and its README shows how
+_SOURCE = "install {} from where tinytorch-core came from (see its README)"
+
+
 def lazy_exports(
     owner: str, table: Mapping[str, Sequence[str]], modules: Sequence[str] = ()
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -81,11 +85,9 @@ def _absence(name: str, module: str) -> str:
     distribution = _tier(module).replace(".", "-")  # tinytorch.arch -> tinytorch-arch
     place = f"{name} is module {LESSONS[module]}, in {distribution}"
     if not _is_there(_tier(module)):
-        return f"{place}, which is not installed: python -m pip install {distribution}"
-    return (
-        f"{place}, but the version installed does not have it: "
-        f"python -m pip install --upgrade {distribution}"
-    )
+        return f"{place}, which is not installed: {_SOURCE.format(distribution)}"
+    newer = _SOURCE.format(f"a newer {distribution}")
+    return f"{place}, but the version installed does not have it: {newer}"
 
 
 def _is_there(module: str) -> bool:

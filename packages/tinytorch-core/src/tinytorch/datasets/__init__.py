@@ -8,10 +8,9 @@ Tensors, which `tinytorch.data.DataLoader` makes of any of them.
 Names are loaded when they are first used, from the table below.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from tinytorch._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from tinytorch.datasets.cifar import CIFAR10 as CIFAR10
@@ -39,38 +38,30 @@ if TYPE_CHECKING:
     from tinytorch.datasets.toy import NoisyXOR as NoisyXOR
     from tinytorch.datasets.toy import PointDataset as PointDataset
 
-_HOMES = {
-    "cifar": ("CIFAR10",),
-    "drawn": ("DrawnDigits",),
-    "errors": ("DatasetCorruptError", "DatasetMissingError", "DownloadError"),
-    "image_dataset": ("ImageDataset",),
-    "manage": (
-        "DatasetStatus",
-        "FileReport",
-        "Verification",
-        "available",
-        "fetch",
-        "import_file",
-        "locate",
-        "registry",
-        "verify",
-    ),
-    "mnist": ("MNIST", "FashionMNIST"),
-    "text": ("Almanac", "TextDataset", "TinyShakespeare"),
-    "toy": ("XOR", "Blobs", "NoisyXOR", "PointDataset"),
-}
-_WHERE = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_WHERE)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'tinytorch.datasets' has no attribute {name!r}")
-    value = getattr(import_module(f"tinytorch.datasets.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "tinytorch.datasets.cifar": ("CIFAR10",),
+        "tinytorch.datasets.drawn": ("DrawnDigits",),
+        "tinytorch.datasets.errors": (
+            "DatasetCorruptError",
+            "DatasetMissingError",
+            "DownloadError",
+        ),
+        "tinytorch.datasets.image_dataset": ("ImageDataset",),
+        "tinytorch.datasets.manage": (
+            "DatasetStatus",
+            "FileReport",
+            "Verification",
+            "available",
+            "fetch",
+            "import_file",
+            "locate",
+            "registry",
+            "verify",
+        ),
+        "tinytorch.datasets.mnist": ("MNIST", "FashionMNIST"),
+        "tinytorch.datasets.text": ("Almanac", "TextDataset", "TinyShakespeare"),
+        "tinytorch.datasets.toy": ("XOR", "Blobs", "NoisyXOR", "PointDataset"),
+    },
+)

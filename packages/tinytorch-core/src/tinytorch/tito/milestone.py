@@ -14,7 +14,19 @@ from tinytorch.tito.jsonout import emit
 from tinytorch.tito.threads import one_thread
 
 
-@click.group()
+class Milestones(click.Group):
+    """`list` and `run`; for a milestone in their place, the command that runs it."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        command = super().get_command(context, name)
+        if command is None and any(name.lower() in entry.names for entry in milestones().values()):
+            raise click.UsageError(
+                f"{name!r} is a milestone, not a command: tito milestone run {name}", context
+            )
+        return command
+
+
+@click.group(cls=Milestones)
 def milestone() -> None:
     """History, made again with this framework."""
 

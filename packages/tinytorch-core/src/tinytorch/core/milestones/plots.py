@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinytorch.core.milestones.result import Curve, thinned, write_atomically
+from tinytorch.core.files import write_atomically
+from tinytorch.core.milestones.result import Curve, thinned
 
 HEIGHT = 8  # rows of a text plot
 
@@ -102,7 +103,8 @@ def save_png(path: Path, title: str, curves: Sequence[Curve]) -> Path | None:
             axes.set_yscale("log", nonpositive="mask")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
-    return write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
+    return path
 
 
 def _scale(value: float, log: bool) -> float:

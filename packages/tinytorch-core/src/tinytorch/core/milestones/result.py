@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from tinytorch.core.files import AnyPath, write_atomically
 
 
 @dataclass(frozen=True)
@@ -105,25 +105,12 @@ class Result:
         record: dict[str, Any] = _finite({"passed": self.passed, **content})
         return record
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
+    def save(self, folder: AnyPath) -> Path:
         """Write the record to `result.json` in `folder`, which is made, and return its path."""
-        text = json.dumps(self.record(), indent=2) + "\n"
-        return write_atomically(Path(folder) / "result.json", text.encode())
-
-
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all: a reader, or a crash, finds the new one or the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    return path
+        path = Path(folder) / "result.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(self.record(), indent=2) + "\n")
+        return path
 
 
 def _finite(value: Any) -> Any:
