@@ -263,6 +263,7 @@ def student_environment(pack: Path, **variables: str) -> dict[str, str]:
 
 
 SOLVED = NUMBERS.replace("the way of the reference", "my way")
+LOOPING = ("return helper(x) + x", "while True:\n        x = x + 0")
 
 
 def write_workspace(root: Path, **files: str) -> Path:

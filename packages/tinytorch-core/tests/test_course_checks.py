@@ -113,8 +113,8 @@ def test_a_wrong_answer_fails_with_call_expected_got_and_reason_and_dependents_w
     message = result.checks[0].message
     for part in (
         "restore_axes(ones (3,), 1, False)",
-        "expected  float64 (3, 1)",
-        "got       float64 (3,)",
+        "expected  shape (3, 1)",
+        "got       shape (3,)",
         "the shapes differ",
         "why: it was reduced",
     ):
@@ -276,7 +276,7 @@ def test_raises_wants_the_error_and_its_message():
     with pytest.raises(CheckFailed, match="got       no error"), raises(ValueError, call="f"):
         pass
     with (
-        pytest.raises(CheckFailed, match="message mentions 'shapes'"),
+        pytest.raises(CheckFailed, match="message mentions shapes"),
         raises(ValueError, "shapes", call="f"),
     ):
         raise ValueError("something else")

@@ -101,8 +101,8 @@ def test_a_wrong_answer_is_shown_with_sentence_call_expected_got_and_reason(
     for part in (
         "A check says: two becomes four.",
         "    double(2)",
-        "    expected  int64  4",
-        "    got       int64  6",
+        "    expected  4",
+        "    got       6",
         "    why: 2 + 2 is 4",
         "1 more check fails in double",
         "0 of 3 exercises",

@@ -276,6 +276,8 @@ class Primitive:
                 raise broadcast_error(self.name, [np.shape(a) for a in arrays]) from None
             raise
         if type(out) is not np.ndarray or out.dtype is _FLOAT64:
+            if out is None:
+                raise TypeError(f"{self.name} returned None: is there a return in it?")
             out = _tidy(out, arrays)
 
         if not recording and not context.listeners:

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tinytorch.course import overlay
+from tinytorch.course import overlay, stopped
 from tinytorch.course.catalogue import Subject
 from tinytorch.course.lesson import Part
 from tinytorch.course.results import Place
@@ -80,7 +80,8 @@ def judge(about: Subject, bug: Part, root: Path, seconds: float = SECONDS) -> Ve
     }
     with tempfile.TemporaryDirectory(prefix="tinytorch-") as folder:
         asked, told = Path(folder, "request.json"), Path(folder, "verdict.json")
-        asked.write_text(json.dumps(request), "utf-8")
+        where = Path(folder, "where.txt")
+        asked.write_text(json.dumps({**request, "where": str(where), "seconds": seconds}), "utf-8")
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "tinytorch.course.bugs", str(asked), str(told)],
@@ -91,7 +92,12 @@ def judge(about: Subject, bug: Part, root: Path, seconds: float = SECONDS) -> Ve
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Verdict(UNREADY, f"it did not finish within {seconds:g} seconds")
+            late = f"it did not finish within {seconds:g} seconds"
+            written = where.read_text("utf-8", errors="replace") if where.exists() else ""
+            line = stopped.place_in(written, [str(file)])
+            if line is None:
+                return Verdict(UNREADY, late)
+            return Verdict(UNREADY, f"{late}.{stopped.LAST_WORDS}", Place(**line))
         if not told.exists():
             said = done.stderr.decode("utf-8", errors="replace")[-2000:]
             return Verdict(UNREADY, f"it ended Python itself: {said}")
@@ -100,7 +106,7 @@ def judge(about: Subject, bug: Part, root: Path, seconds: float = SECONDS) -> Ve
     return Verdict(**{**found, "place": place})
 
 
-def compare(request: dict[str, str]) -> Verdict:
+def compare(request: dict[str, Any]) -> Verdict:
     """In a process of its own: run both definitions, the right one before the other exists."""
     from tinytorch.course.checking import CheckFailed, same
     from tinytorch.course.explaining import own_line, sentence_of
@@ -144,7 +150,11 @@ def _short(operand: Any) -> str:
 
 
 def main(asked: str, told: str) -> None:
-    verdict = compare(json.loads(Path(asked).read_text("utf-8")))
+    request = json.loads(Path(asked).read_text("utf-8"))
+    with open(request["where"], "wb") as where:
+        stopped.watch(request["seconds"], where)
+        verdict = compare(request)
+        stopped.rest()
     Path(told).write_text(json.dumps(asdict(verdict)), "utf-8")
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+KINDS = {"f": "floating point", "i": "integers", "u": "integers", "b": "booleans"}
+
 
 class CheckFailed(AssertionError):  # noqa: N818  (it is a verdict, not a fault)
     """An answer that is not what the check expects, explained."""
@@ -50,30 +52,40 @@ def same(
     wanted = np.asarray(getattr(expected, "data", expected))
     answer = _as_array(got)
     if answer is None:
-        _fail(call, why, _shown(wanted), repr(got), "")
+        _fail(call, why, _shown(expected), repr(got), "")
     if answer.dtype.kind not in "fiub" and wanted.dtype.kind in "fiub":
-        _fail(call, why, _shown(wanted), repr(got), "")
+        _fail(call, why, _shown(expected), repr(got), "")
+    shown = _shown(expected), _shown(got)
+    kinds = KINDS.get(wanted.dtype.kind, ""), KINDS.get(answer.dtype.kind, "")
+    if kinds[0] != kinds[1] and kinds != ("integers", "floating point"):  # [1, 2] may be 1.0, 2.0
+        shown = f"{shown[0]}  ({kinds[0]})", f"{shown[1]}  ({kinds[1]})"
     if answer.shape != wanted.shape:
-        _fail(call, why, _shown(wanted), _shown(answer), "the shapes differ")
+        _fail(call, why, *shown, "the shapes differ")
     close = np.isclose(answer, wanted, rtol=rtol, atol=atol, equal_nan=True)
     if not close.all():
         index = tuple(int(i) for i in np.argwhere(~close)[0])
         where = f"at index {index}: " if index else ""
         count = f"; {int((~close).sum())} of {close.size} elements differ" if close.size > 1 else ""
         difference = f"{where}expected {wanted[index]:.7g}, got {answer[index]:.7g}{count}"
-        _fail(call, why, _shown(wanted), _shown(answer), difference)
+        _fail(call, why, *shown, difference)
 
 
 @contextmanager
 def raises(
-    error: type[BaseException], match: str = "", *, call: str, why: str = ""
+    error: type[BaseException], match: str = "", *, call: str, why: str = "", words: str = ""
 ) -> Iterator[None]:
-    """Raise CheckFailed unless the block raises `error`, its message containing `match`."""
+    """Raise CheckFailed unless the block raises `error`, its message containing `match`.
+
+    match  a regular expression
+    words  the same for a reader, who may not know any: "both shapes, (4, 3) and (4, 5)"
+    """
+    if not words and re.search(r"[\\.*+?\[\](){}|^$]", match):
+        raise ValueError(f"say in words what {match!r} looks for")
     try:
         yield
     except error as caught:
         if not re.search(match, str(caught)):
-            wanted = f"{error.__name__} whose message mentions {match!r}"
+            wanted = f"{error.__name__} whose message mentions {words or match}"
             _fail(call, why, wanted, f"{type(caught).__name__}: {caught}", "")
     else:
         _fail(call, why, error.__name__, "no error", "")
@@ -98,10 +110,11 @@ def _shown(value: Any) -> str:
     if value is None:
         return "None"
     array = _as_array(value)
-    if array is None or array.dtype.kind not in "fiub":
+    shape = isinstance(value, tuple) and _is_numbers(value)  # or strides: a tuple, not an array
+    if array is None or array.dtype.kind not in "fiub" or shape:
         return repr(value)
     text = np.array2string(array, precision=6, separator=", ", threshold=40, edgeitems=3)
-    return f"{array.dtype} {array.shape}  {text}" if array.ndim else f"{array.dtype}  {text}"
+    return f"shape {array.shape}  {text}" if array.ndim else text
 
 
 def _fail(call: str, why: str, expected: str, got: str, difference: str) -> None:

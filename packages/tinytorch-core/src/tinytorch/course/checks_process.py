@@ -1,16 +1,18 @@
 """The process in which checks run: pytest, with a plugin that writes down each event as it happens.
 
-    python -m tinytorch.course.checks_process REQUEST.json EVENTS.jsonl
+    python -m tinytorch.course.checks_process REQUEST.json EVENTS.jsonl WHERE.txt
 
 The parent (`runner.py`) reads the events, also those of a process that it had to stop, so an
 endless loop costs one check, not all. The request names the file of checks, the module, the checks
-to leave out, the exercises in order with what each needs, and those that have failed already.
+to leave out, the exercises in order with what each needs and defines, and those that have failed
+already. WHERE.txt is for the place at which the process had to be stopped (`stopped.py`).
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +20,9 @@ from typing import IO, Any
 
 import pytest
 
+from tinytorch.course import stopped
 from tinytorch.course.checking import CheckFailed
-from tinytorch.course.explaining import own_line, sentence_of
+from tinytorch.course.explaining import calls_unwritten, own_line, sentence_of, shadowed
 
 MEMORY = 8 * 2**30  # bytes of address space: far above any check, far below a runaway list
 MOST_OUTPUT = 2000  # characters of what a check's code printed
@@ -28,9 +31,10 @@ MOST_OUTPUT = 2000  # characters of what a check's code printed
 class Recorder:
     """Orders the checks by exercise, lets dependents wait, and writes down what happens."""
 
-    def __init__(self, request: dict[str, Any], events: IO[str]) -> None:
+    def __init__(self, request: dict[str, Any], events: IO[str], where: IO[bytes]) -> None:
         self.request = request
         self.events = events
+        self.where = where
         self.needs: dict[str, list[str]] = request["exercises"]
         self.failed: set[str] = set(request["failed"])
 
@@ -56,16 +60,18 @@ class Recorder:
 
     def pytest_runtest_setup(self, item: Any) -> None:
         self.write(name=item.name, exercise=item.function.exercise, outcome="started")
+        stopped.watch(self.request["seconds"], self.where)
 
     def pytest_exception_interact(self, node: Any, call: Any) -> None:
         if not hasattr(node, "function"):  # a file of checks that cannot be imported
             error = call.excinfo.value
             if isinstance(error, pytest.Collector.CollectError) and error.__cause__ is not None:
                 error = error.__cause__  # pytest's own wrapping of an ImportError
-            self.write(outcome="broken", **explain(error))
+            self.write(**{**explain(error), "outcome": "broken"})
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "call" or report.failed:
+            stopped.rest()
             exercise, found = report.checked
             if report.failed:
                 self.failed.add(exercise)
@@ -77,16 +83,33 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
         report = yield
-        found = explain(call.excinfo.value) if call.excinfo else {}
-        report.checked = (item.function.exercise, found)
+        exercise = item.function.exercise
+        names = self.request["names"]
+        found = explain(call.excinfo.value, names, exercise) if call.excinfo else {}
+        report.checked = (exercise, found)
         return report
 
 
-def explain(error: BaseException) -> dict[str, Any]:
-    """Say what went wrong in the student's terms: a sentence, and the line of theirs, if any."""
+def explain(
+    error: BaseException, names: dict[str, list[str]] | None = None, exercise: str = ""
+) -> dict[str, Any]:
+    """Say what went wrong in the student's terms: a sentence, and the line of theirs, if any.
+
+    names     what each exercise defines
+    exercise  the one that is being checked
+    """
     place = own_line(error)
+    written = [name for listed in (names or {}).values() for name in listed]
     if isinstance(error, NotImplementedError) and " · " in str(error):
-        return {"outcome": "unwritten", "message": f"{error} is not written yet", "place": place}
+        missing = str(error).rpartition(" · ")[2]
+        caller, line = calls_unwritten(error, missing, written)
+        if not caller:
+            message = f"{error} is not written yet"
+            return {"outcome": "unwritten", "message": message, "place": place}
+        message = f"{caller} calls {missing}, which is not written yet{shadowed([missing])}"
+        both = (names or {}).get(exercise, [])  # one exercise, half of it written
+        found = {"message": message, "place": line}
+        return {**found, "outcome": "unwritten"} if missing in both else found
     if isinstance(error, CheckFailed):
         return {"message": str(error), "place": None}
     if type(error) is AssertionError:
@@ -94,7 +117,11 @@ def explain(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MemoryError):
         limit = f"{MEMORY // 2**30} GiB"
         return {"message": f"MemoryError: more than {limit} were asked for", "place": place}
-    return {"message": sentence_of(error), "place": place}
+    message = sentence_of(error)
+    if isinstance(error, TypeError) and place:
+        called = [name for name in written if re.search(rf"(?<![\w.]){name}\(", place["code"])]
+        message += shadowed(called)
+    return {"message": message, "place": place}
 
 
 def limit_memory() -> None:
@@ -109,19 +136,22 @@ def limit_memory() -> None:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
 
 
-def main(request_file: str, events_file: str) -> None:
+def main(request_file: str, events_file: str, where_file: str) -> None:
     request = json.loads(Path(request_file).read_text("utf-8"))
-    with Path(events_file).open("w", encoding="utf-8") as events:
-        recorder = Recorder(request, events)
+    with Path(events_file).open("w", encoding="utf-8") as events, open(where_file, "wb") as where:
+        recorder = Recorder(request, events, where)
         limit_memory()
         recorder.write(outcome="importing")
+        stopped.watch(request["seconds"], where)
         try:
             importlib.import_module(request["module"])
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a file that is imported must not end us
-            recorder.write(outcome="broken", **{**explain(error), "name": ""})
+            recorder.write(**{**explain(error), "outcome": "broken", "name": ""})
             return
+        finally:
+            stopped.rest()
         settings = Path(request["checks"]).with_name("pytest.ini")
         options = ["-p", "no:cacheprovider", "--noconftest", "-q", "--tb=no", "-c", str(settings)]
         status = pytest.main([*options, request["checks"]], plugins=[recorder])

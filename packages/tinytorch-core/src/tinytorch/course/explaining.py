@@ -5,10 +5,12 @@ Used where checks run, and by `tito` for whatever else runs a student's file. Le
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import re
 import sys
 import traceback
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,40 @@ def sentence_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def calls_unwritten(
+    error: BaseException, missing: str, written: Sequence[str]
+) -> tuple[str, dict[str, Any] | None]:
+    """Which of the exercises in `written` called `missing`, and in which line; "" where none did.
+
+    error    what the exercise that is missing raised
+    missing  its name
+    """
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(trace.tb_frame.f_code)
+        trace = trace.tb_next
+    summaries = traceback.extract_tb(error.__traceback__)
+    for code, summary in reversed(list(zip(frames, summaries, strict=True))):
+        name = code.co_qualname.partition(".<locals>")[0]
+        if name != missing and name in written and _own_file(code.co_filename):
+            return name, _line(summary)
+    return "", None
+
+
+def shadowed(names: Iterable[str]) -> str:
+    """A sentence on those of the names that Python has too, "" where there is none."""
+    found = next((name for name in names if hasattr(builtins, name)), None)
+    if found is None:
+        return ""
+    return (
+        f". In your file {found} means the operation on tensors, not Python's built-in {found}: "
+        f"for plain numbers do without it (sorted(sizes)[-1] is the largest)"
+        if found == "max"
+        else f". In your file {found} means the operation on tensors, not Python's built-in {found}"
+    )
+
+
 def own_line(error: BaseException, also: str = "") -> dict[str, Any] | None:
     """Return the last line of the workspace that the error passed through, as `Place` takes it.
 
@@ -45,7 +81,11 @@ def own_line(error: BaseException, also: str = "") -> dict[str, Any] | None:
     own = [frame for frame in frames if own_file(frame.filename)]
     if not own:
         return None
-    last = own[-1]
+    return _line(own[-1])
+
+
+def _line(last: traceback.FrameSummary) -> dict[str, Any]:
+    """One step of a traceback, as `Place` takes it."""
     code = linecache.getline(last.filename, last.lineno or 1).rstrip("\n")
     column = _characters(code, last.colno)
     end = _characters(code, last.end_colno) if last.end_lineno == last.lineno else None

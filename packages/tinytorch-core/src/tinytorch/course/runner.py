@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinytorch.course import overlay
+from tinytorch.course import overlay, stopped
 from tinytorch.course.catalogue import Subject as Subject
 from tinytorch.course.catalogue import subject as subject
 from tinytorch.course.results import CheckResult, ModuleResult, Place, sentence
@@ -52,29 +52,54 @@ def run_checks(
     if exercise is not None:
         wanted = {lesson.exercise(exercise).id: []}
     environment = {
-        **os.environ,
         overlay.WORKSPACE: str(root) if root else "off",
         overlay.BUILDING: file if root else "",
         overlay.WITH: "reference" if alone else os.environ.get(overlay.WITH, ""),
-        "PYTHONIOENCODING": "utf-8",
     }
+    names = {e.id: list(e.names) for e in lesson.exercises}
+    results, broken = run_file(about.checks, module, wanted, environment, seconds, begun, names)
+    if broken is not None:
+        place = _place(broken.get("place"))
+        return ModuleResult(lesson.number, module, path, (), broken["message"], place)
+    return ModuleResult(lesson.number, module, path, tuple(results))
+
+
+def run_file(
+    checks: Path,
+    module: str,
+    exercises: dict[str, list[str]],
+    environment: dict[str, str],
+    seconds: float,
+    begun: Callable[[str], None],
+    names: dict[str, list[str]] | None = None,
+) -> tuple[list[CheckResult], dict[str, Any] | None]:
+    """Run a file of checks in as many processes as it takes, a new one after each endless loop.
+
+    module       what is imported first, so that a file that cannot be is told from a wrong answer
+    exercises    those whose checks are run, in order, each with the exercises it waits for
+    environment  variables that say which modules are the student's
+    names        what each exercise defines
+
+    Returns the checks that ended; or, besides, why a file could not be imported.
+    """
     request: dict[str, Any] = {
         "module": module,
-        "checks": str(about.checks),
-        "exercises": wanted,
+        "checks": str(checks),
+        "exercises": exercises,
+        "names": names or {},
+        "files": _own_files(environment),
         "done": [],
         "failed": [],
     }
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
     results: list[CheckResult] = []
     while True:
-        found, broken, stopped = _attempt(request, environment, seconds, begun)
+        request["seconds"] = seconds
+        found, broken, late = _attempt(request, environment, seconds, begun)
         results += found
-        if broken:
-            place = _place(broken.get("place"))
-            return ModuleResult(lesson.number, module, path, (), broken["message"], place)
-        if stopped is None:
-            return ModuleResult(lesson.number, module, path, tuple(results))
-        results.append(stopped)
+        if broken or late is None:
+            return results, broken
+        results.append(late)
         seconds = min(seconds, AGAIN)
         request["done"] = [check.name for check in results]
         request["failed"] = sorted({c.exercise for c in results if c.outcome != "passed"})
@@ -93,13 +118,13 @@ def _attempt(
     """
     with tempfile.TemporaryDirectory(prefix="tinytorch-") as folder:
         request_file, events_file = Path(folder, "request.json"), Path(folder, "events.jsonl")
-        output_file = Path(folder, "output.txt")
+        output_file, where_file = Path(folder, "output.txt"), Path(folder, "where.txt")
         request_file.write_text(json.dumps(request), "utf-8")
         # -P: a file in the current folder must not stand in for one of Python's own
         command = [sys.executable, "-P", "-m", "tinytorch.course.checks_process"]
         with output_file.open("wb") as output:
             process = subprocess.Popen(
-                [*command, str(request_file), str(events_file)],
+                [*command, str(request_file), str(events_file), str(where_file)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -125,11 +150,14 @@ def _attempt(
             if late
             else f"it ended Python itself (exit status {process.returncode})"
         )
+        place = _where(where_file, request["files"]) if late else None
+        how += stopped.LAST_WORDS if place else ""
         if running:
-            event = {**running[-1], "outcome": "timeout" if late else "failed", "message": how}
+            outcome = "timeout" if late else "failed"
+            event = {**running[-1], "outcome": outcome, "message": how, "place": place}
             return results, broken, _result(event)
         if events and events[-1]["outcome"] == "importing":
-            return results, {"message": f"importing the file: {how}"}, None
+            return results, {"message": f"importing the file: {how}", "place": place}, None
         if broken is None and not (events and events[-1].get("status") in PYTEST_RAN):
             said = output_file.read_text("utf-8", errors="replace")[-2000:]
             raise RuntimeError(f"the checks' process ended without a result:\n{said}")
@@ -158,6 +186,22 @@ def _wait(
             process.kill()
             process.wait()
             return True
+
+
+def _own_files(environment: dict[str, str]) -> list[str]:
+    """The student's files that these variables put in force."""
+    root = environment.get(overlay.WORKSPACE, "off")
+    if root.lower() in overlay.OFF:
+        return []
+    files = {*overlay.joined(Path(root)), *environment.get(overlay.BUILDING, "").split(",")}
+    return [str(Path(root) / file) for file in files if file]
+
+
+def _where(path: Path, files: list[str]) -> dict[str, Any] | None:
+    """The line of theirs in which a process was that took too long, if that is known."""
+    if not path.exists():
+        return None
+    return stopped.place_in(path.read_text("utf-8", errors="replace"), files)
 
 
 def _events(path: Path) -> list[dict[str, Any]]:
