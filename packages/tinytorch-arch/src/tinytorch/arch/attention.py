@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinytorch.core.errors import ShapeError
+from tinytorch.core.errors import ShapeError, broadcast_error
 from tinytorch.core.layers import Linear, Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
 from tinytorch.core.tensor import Tensor
@@ -46,8 +46,9 @@ def allowed(q: Array, k: Array, mask: Array | None, is_causal: bool) -> Array | 
 
 def require_fitting(q: Array, k: Array, v: Array, mask: Array | None, is_causal: bool) -> None:
     """Raise ShapeError or TypeError, saying why, unless these can be the operands of attention."""
-    name, shapes = "scaled_dot_product_attention", f"q {q.shape}, k {k.shape}, v {v.shape}"
-    if min(q.ndim, k.ndim, v.ndim) < 2:
+    name = "scaled_dot_product_attention"
+    shapes = f"q {np.shape(q)}, k {np.shape(k)}, v {np.shape(v)}"
+    if min(np.ndim(q), np.ndim(k), np.ndim(v)) < 2:
         raise ShapeError(f"{name}: {shapes}: each needs two axes, (positions, features), or more")
     if q.shape[-1] != k.shape[-1] or not q.shape[-1]:
         raise ShapeError(
@@ -63,6 +64,12 @@ def require_fitting(q: Array, k: Array, v: Array, mask: Array | None, is_causal:
             f"{name}: {shapes}: is_causal takes the queries for the last of the positions, so "
             f"there cannot be {q.shape[-2]} of them with {k.shape[-2]} keys; give a mask instead"
         )
+    try:
+        before = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    except ValueError:
+        raise broadcast_error(
+            f"{name}: {shapes}: before the last two axes", [x.shape[:-2] for x in (q, k, v)]
+        ) from None
     if mask is None:
         return
     if mask.dtype != bool:
@@ -70,7 +77,6 @@ def require_fitting(q: Array, k: Array, v: Array, mask: Array | None, is_causal:
             f"{name}: the mask holds {mask.dtype}, not booleans; True means: may attend. "
             "mask == 0 or mask != 0?"
         )
-    before = np.broadcast_shapes(q.shape[:-2], k.shape[:-2])
     scores = (*before, q.shape[-2], k.shape[-2])
     try:
         fits = np.broadcast_shapes(mask.shape, scores) == scores
@@ -85,14 +91,24 @@ def require_fitting(q: Array, k: Array, v: Array, mask: Array | None, is_causal:
 
 
 # Attention
+def scale_of(q: Array, scale: float | None) -> float:
+    """What scores are multiplied with: `scale`, or 1 / sqrt(features)."""
+    return 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+
+
 def attention_weights(
-    q: Array, k: Array, mask: Array | None = None, *, is_causal: bool = False, scale: float
+    q: Array,
+    k: Array,
+    mask: Array | None = None,
+    *,
+    is_causal: bool = False,
+    scale: float | None = None,
 ) -> Array:
     """The share of each key in the answer to each query: (..., T, S), rows that sum to 1.
 
     A row that may attend nowhere is all zeros: no key has a share in nothing.
     """
-    scores = (q * scale) @ k.mT  # (..., T, d) @ (..., d, S) -> (..., T, S)
+    scores = (q * scale_of(q, scale)) @ k.mT  # (..., T, d) @ (..., d, S) -> (..., T, S)
     may = allowed(q, k, mask, is_causal)
     if may is not None:
         scores = np.where(may, scores, scores.dtype.type(-np.inf))
@@ -126,12 +142,7 @@ def scaled_dot_product_attention(
     """
     mask = None if mask is None else np.asarray(mask)
     require_fitting(q, k, v, mask, is_causal)
-    return attention_weights(q, k, mask, is_causal=is_causal, scale=scale_of(q, scale)) @ v
-
-
-def scale_of(q: Array, scale: float | None) -> float:
-    """What scores are multiplied with: `scale`, or 1 / sqrt(features)."""
-    return 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    return attention_weights(q, k, mask, is_causal=is_causal, scale=scale) @ v
 
 
 def mask_of(arrays: list[Any], params: dict[str, Any]) -> Array | None:
@@ -225,17 +236,17 @@ class MultiHeadAttention(Module):
 
         Raises ShapeError, and TypeError for a mask that is not boolean.
         """
-        q = self.heads(self.query, x)
-        k, v = (self.heads(part, x if context is None else context) for part in self.key_value())
+        source = x if context is None else context
+        q, k, v = (
+            self.heads(self.query, x),
+            self.heads(self.key, source),
+            self.heads(self.value, source),
+        )
         if past is not None:
             k, v = past.extend(k, v)
         answers = scaled_dot_product_attention(q, k, v, for_heads(mask), is_causal=is_causal)
         # (B, heads, T, features) -> (B, T, heads, features) -> (B, T, d_model)
         return self.out(answers.transpose(1, 2).reshape(x.shape))
-
-    def key_value(self) -> tuple[Linear, Linear]:
-        """The two projections of what is looked at."""
-        return self.key, self.value
 
     def heads(self, projection: Linear, x: Tensor) -> Tensor:
         """Project x (B, T, d_model) and deal the features out: (B, heads, T, features)."""
@@ -258,7 +269,7 @@ class MultiHeadAttention(Module):
         may = for_heads(mask)
         may = None if may is None else np.asarray(may)
         require_fitting(q, k, k, may, is_causal)
-        return attention_weights(q, k, may, is_causal=is_causal, scale=scale_of(q, None))
+        return attention_weights(q, k, may, is_causal=is_causal)
 
     def describe(self) -> str:
         return f"{self.query.weight.shape[0]}, n_heads={self.n_heads}"
@@ -267,3 +278,7 @@ class MultiHeadAttention(Module):
 def for_heads(mask: Any) -> Any:
     """A mask for each example, (B, T, S), as one for all its heads: (B, 1, T, S)."""
     return mask[:, None] if mask is not None and mask.ndim == 3 else mask
+
+
+# The fast form attaches itself
+from tinytorch.arch.kernels import attention as _kernel  # noqa: E402, F401
