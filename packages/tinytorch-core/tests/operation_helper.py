@@ -202,6 +202,15 @@ def as_tuple(x: Any) -> tuple[Any, ...]:
 
 
 # What tests ask of a case
+def rounding(case: Case, wanted: Any) -> tuple[float, float]:
+    """How far float32 may be from `wanted`, relative and absolute.
+
+    Where many numbers are summed up, that depends on the largest result: near 0 they cancel.
+    """
+    largest = np.abs(wanted).max(initial=1) if case.row.large else 1
+    return 2e-5, 2e-6 * float(largest)
+
+
 def as_tensors(arrays: list[Any]) -> list[Any]:
     """Return arrays as tensors, in the same memory; floating point requires a gradient."""
     tensors = []

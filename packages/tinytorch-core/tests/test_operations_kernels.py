@@ -18,6 +18,7 @@ from operation_helper import (
     is_float,
     pass_back,
     primitives_of,
+    rounding,
     weights_for,
 )
 
@@ -42,14 +43,16 @@ def all_alike(g: Any) -> Any:
     return np.broadcast_to(np.asarray(0.5, g.dtype), g.shape)
 
 
-def agree(got: Any, wanted: Any) -> None:
+def agree(case: Case, got: Any, wanted: Any) -> None:
     """Assert that two outputs or gradients are the same in value, type and shape."""
     assert (got is None) == (wanted is None)
     if got is not None:
         assert got.dtype == wanted.dtype
         assert got.shape == wanted.shape
-        rtol, atol = (1e-12, 1e-12) if got.dtype == np.float64 else (2e-5, 2e-6)
-        np.testing.assert_allclose(got, wanted, rtol, atol)
+        wide = got.dtype == np.float64
+        np.testing.assert_allclose(
+            got, wanted, *((1e-12, 1e-12) if wide else rounding(case, wanted))
+        )
 
 
 @every(WITH_KERNELS)
@@ -63,8 +66,8 @@ def test_a_fast_kernel_gives_what_the_plain_definition_gives(case: Case) -> None
             with no_grad():
                 forward_only = [out.data for out in case.outputs(as_tensors(arrays))]
         for wanted, got, without_saving in zip(plain, fast, forward_only, strict=True):
-            agree(got, wanted)
-            agree(without_saving, wanted)
+            agree(case, got, wanted)
+            agree(case, without_saving, wanted)
 
 
 @pytest.mark.parametrize("layout", [np.asarray, turned_about, all_alike])
@@ -77,7 +80,7 @@ def test_a_fast_kernel_gives_the_gradients_of_the_plain_rule(case: Case, layout:
         with use(name):
             fast = gradients(case, arrays, layout)
         for wanted, got in zip(plain, fast, strict=True):
-            agree(got, wanted)
+            agree(case, got, wanted)
 
 
 @every(WITH_GRADIENTS)

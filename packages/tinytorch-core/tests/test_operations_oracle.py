@@ -20,6 +20,7 @@ from operation_helper import (
     gradients,
     is_differentiable,
     is_float,
+    rounding,
     weights_for,
 )
 from oracle.record import FILE, as_operands, recorded_cases
@@ -51,9 +52,8 @@ def test_values_types_and_gradients_are_those_of_pytorch(case: Case) -> None:
         assert out.shape == tuple(wanted.shape)
         assert out.dtype.name == str(wanted.dtype).removeprefix("torch.")
         exact = out.dtype.kind != "f"
-        np.testing.assert_allclose(
-            out.data, wanted.numpy(), rtol=0 if exact else 2e-5, atol=0 if exact else 2e-6
-        )
+        near = (0.0, 0.0) if exact else rounding(case, wanted.numpy())
+        np.testing.assert_allclose(out.data, wanted.numpy(), *near)
     if not is_differentiable(case):
         return
     differentiable = [
@@ -70,7 +70,8 @@ def test_values_types_and_gradients_are_those_of_pytorch(case: Case) -> None:
             assert x.grad is None or not x.grad.any(), f"operand {position}"
         else:
             wanted = np.zeros_like(ours) if x.grad is None else x.grad.numpy()
-            np.testing.assert_allclose(ours, wanted, 2e-5, 2e-6, err_msg=f"operand {position}")
+            near = rounding(case, wanted)
+            np.testing.assert_allclose(ours, wanted, *near, err_msg=f"operand {position}")
             assert x.grad is None or ours.dtype == wanted.dtype
 
 

@@ -1,0 +1,409 @@
+"""Module 09: networks that see. Convolution, pooling, and their layers.
+
+An operation here walks over an image with a small kernel. Instead of stopping at each place of the
+image, it goes through the places (i, j) of the kernel: what one of them meets, wherever the kernel
+stands, is the whole image, shifted. So a 3x3 convolution is nine matrix products, and a 2x2 pooling
+the maximum of four pictures. Images are (N, C, H, W) as in PyTorch, and are computed with the
+channels last, so that the numbers which a product adds up lie side by side.
+
+Left out: one and three dimensions, transposed convolution, padding by reflection. Batch
+normalisation and further layers for images are in `ops/`, the fast forms in `kernels/`, and the
+loops and the columns (im2col) that one could begin with instead in `exhibits.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinytorch.core.errors import ShapeError
+from tinytorch.core.layers import Module, uniform
+from tinytorch.core.primitive import Array, Record, gradient, primitive
+from tinytorch.core.tensor import Tensor
+
+Pair = tuple[int, int]
+HUGE = 1, 1, 2**40, 2**40  # the shape of an image on which every kernel fits
+
+
+# How a kernel walks over an image
+class Walk(NamedTuple):
+    """Sizes along rows and columns: of the kernel, its steps, the margins, and the result."""
+
+    kernel: Pair
+    stride: Pair
+    dilation: Pair  # the distance between neighbours in the kernel
+    before: Pair  # margin above, and on the left
+    after: Pair  # margin below, and on the right
+    out: Pair
+
+
+def pair(value: Any) -> Pair:
+    """Return two integers, for rows and columns: 3 -> (3, 3), (1, 2) -> (1, 2)."""
+    sizes = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(sizes) != 2:
+        raise ValueError(f"a size is an integer or a pair (rows, columns), not {value}")
+    return operator.index(sizes[0]), operator.index(sizes[1])
+
+
+def walk(
+    name: str, image: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> Walk:
+    """Work out how a kernel walks over an image of (H, W) pixels, for the operation `name`.
+
+    padding  pixels on every side, a pair of them (rows, columns), "valid" for none, or "same" for
+             as many as make the result as large as the image
+
+    Raises ValueError for sizes that no kernel has, ShapeError where it does not fit on the image.
+    """
+    kernel, stride, dilation = pair(kernel), pair(stride), pair(dilation)
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    if padding == "same":
+        if stride != (1, 1):
+            raise ValueError(f'{name}: padding="same" keeps the size, so the stride must be 1')
+        before = pair([(r - 1) // 2 for r in reach])
+        after = pair([r // 2 for r in reach])  # of an odd margin, the larger half
+    else:
+        before = after = pair(0 if padding == "valid" else padding)
+    if min(kernel + stride + dilation) < 1 or min(before) < 0:
+        raise ValueError(
+            f"{name}: kernel {kernel}, stride {stride} and dilation {dilation} must be at least 1, "
+            f"padding {before} at least 0"
+        )
+    padded = [n + b + a for n, b, a in zip(image, before, after, strict=True)]
+    out = pair([(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)])
+    if min(out) < 1:
+        raise ShapeError(
+            f"{name}: a kernel that reaches over {reach} pixels does not fit on an image of "
+            f"{tuple(image)} with padding {before}: {tuple(padded)}. Is the image too small, or "
+            "are there too many poolings and strides before?"
+        )
+    return Walk(kernel, stride, dilation, before, after, out)
+
+
+def shifts(walk: Walk) -> Iterator[tuple[int, int, slice, slice]]:
+    """Yield each place (i, j) of the kernel, and the rows and columns of the image it meets."""
+    (kernel_rows, kernel_columns), out = walk.kernel, walk.out
+    meets = [
+        [slice(i * d, i * d + s * (n - 1) + 1, s) for i in range(k)]
+        for k, d, s, n in zip(walk.kernel, walk.dilation, walk.stride, out, strict=True)
+    ]
+    for i in range(kernel_rows):
+        for j in range(kernel_columns):
+            yield i, j, meets[0][i], meets[1][j]
+
+
+def pad(x: Array, walk: Walk, value: Any = 0) -> Array:
+    """Copy images into a margin of `value`, channels last: (N, C, H, W) -> (N, H', W', C)."""
+    count, channels, height, width = x.shape
+    (top, left), (bottom, right) = walk.before, walk.after
+    shape = count, top + height + bottom, left + width + right, channels
+    padded = np.full(shape, value, x.dtype)
+    padded[:, top : top + height, left : left + width] = x.transpose(0, 2, 3, 1)
+    return padded
+
+
+def unpad(padded: Array, walk: Walk) -> Array:
+    """Cut the margin off: (N, H', W', C) -> (N, C, H, W), a view."""
+    (top, left), (bottom, right) = walk.before, walk.after
+    height, width = padded.shape[1:3]
+    return padded[:, top : height - bottom, left : width - right].transpose(0, 3, 1, 2)
+
+
+# Convolution
+def in_groups(x: Array, groups: int) -> Array:
+    """Split the last axis in groups: (N, H, W, C) -> (groups, N, H, W, C/groups), a view."""
+    *front, channels = x.shape
+    return np.moveaxis(x.reshape(*front, groups, channels // groups), -2, 0)
+
+
+def filters_of(weight: Array, groups: int) -> Array:
+    """Return a matrix for each place of the kernel: (kh, kw, groups, 1, 1, C/groups, O/groups)."""
+    outputs, channels, height, width = weight.shape
+    split = weight.reshape(groups, outputs // groups, channels, height, width)
+    return np.ascontiguousarray(split.transpose(3, 4, 0, 2, 1))[:, :, :, None, None]
+
+
+@primitive
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Array:
+    """Every output pixel is a weighted sum of the pixels around it, of all channels of its group.
+
+    x        (N, C, H, W)
+    weight   (O, C/groups, kh, kw)
+    bias     (O,) or None
+    stride, dilation  steps of the kernel, and the distance between its places: integers or pairs
+    padding  zeros around the image: an integer, a pair, "same" or "valid"
+    groups   so many convolutions side by side, each for its share of the channels
+
+    Returns (N, O, H', W') with H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1.
+    Raises ShapeError, or ValueError for sizes that no kernel has. LeCun et al., "Gradient-based
+    learning applied to document recognition", 1998.
+    """
+    check_conv2d(x, weight, bias, groups)
+    way = walk("conv2d", x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    image = in_groups(pad(x, way), groups)
+    filters = filters_of(weight, groups)
+    y: Any = 0
+    for i, j, rows, columns in shifts(way):
+        # (G, N, H', W', C/G) @ (G, 1, 1, C/G, O/G) -> (G, N, H', W', O/G)
+        y = y + image[:, :, rows, columns] @ filters[i, j]
+    y = np.moveaxis(y, 0, -2).reshape(len(x), *way.out, len(weight))
+    if bias is not None:
+        y += bias
+    return y.transpose(0, 3, 1, 2)
+
+
+def check_conv2d(x: Array, weight: Array, bias: Array | None, groups: int) -> None:
+    """Raise ShapeError where the operands of a convolution do not fit together."""
+    if x.ndim != 4 or weight.ndim != 4:
+        raise ShapeError(
+            f"conv2d: x {x.shape} must be (N, C, H, W), weight {weight.shape} (O, C/groups, kh, kw)"
+            + ("; for one image, x.expand_dims(0)?" if x.ndim == 3 else "")
+        )
+    channels, outputs = x.shape[1], len(weight)
+    if groups < 1 or channels % groups or outputs % groups:
+        raise ShapeError(
+            f"conv2d: groups={groups} must divide the {channels} channels of x {x.shape} and the "
+            f"{outputs} of weight {weight.shape}"
+        )
+    if channels != weight.shape[1] * groups:
+        raise ShapeError(
+            f"conv2d: x {x.shape} has {channels} channels, but weight {weight.shape} with "
+            f"groups={groups} is for {weight.shape[1] * groups}; are the channels of x last?"
+        )
+    if bias is not None and bias.shape != (outputs,):
+        raise ShapeError(f"conv2d: bias {bias.shape} must be ({outputs},), one for each output")
+
+
+@gradient("conv2d")
+def conv2d_gradient(g: Array, call: Record) -> Any:
+    """Each of the products is undone as in `matmul`, and what overlapped is added up.
+
+    Where the kernel met a pixel from several places, the pixel collects from all of them; and each
+    weight collects from all pixels that it met.
+    """
+    x, weight, bias = call.arrays
+    groups = call.params.get("groups", 1)
+    way = walk_of(call, weight.shape[2:])
+    image = in_groups(pad(x, way), groups)
+    filters = filters_of(weight, groups)
+    slopes = in_groups(g.transpose(0, 2, 3, 1), groups)  # (G, N, H', W', O/G)
+    pixels = math.prod(slopes.shape[1:4])
+    dpadded = np.zeros((len(x), *image.shape[2:4], x.shape[1]), np.result_type(g, weight))
+    dimage = in_groups(dpadded, groups)  # a view: what is added to it is added to dpadded
+    dfilters = np.zeros((*way.kernel, groups, image.shape[-1], slopes.shape[-1]), g.dtype)
+    for i, j, rows, columns in shifts(way):
+        if call.needs[0]:
+            dimage[:, :, rows, columns] += slopes @ filters[i, j].mT
+        if call.needs[1]:
+            seen = image[:, :, rows, columns].reshape(groups, pixels, image.shape[-1])
+            dfilters[i, j] = seen.mT @ slopes.reshape(groups, pixels, slopes.shape[-1])
+    return (
+        unpad(dpadded, way) if call.needs[0] else None,
+        dfilters.transpose(2, 4, 3, 0, 1).reshape(weight.shape) if call.needs[1] else None,
+        g.sum(axis=(0, 2, 3)) if bias is not None and call.needs[2] else None,
+    )
+
+
+def walk_of(call: Record, kernel: Any) -> Walk:
+    """Return the walk of a recorded call, whose kernel has this size."""
+    image, params = call.arrays[0].shape[2:], call.params
+    stride = params.get("stride", 1 if call.primitive.name == "conv2d" else None)
+    return walk(
+        call.primitive.name,
+        image,
+        kernel,
+        kernel if stride is None else stride,
+        params.get("padding", 0),
+        params.get("dilation", 1),
+    )
+
+
+# Pooling
+def pool_walk(name: str, shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any) -> Walk:
+    """Work out how a pooling walks over images of `shape`; without a stride, in steps of a kernel.
+
+    Raises ShapeError, and ValueError for a margin of more than half the kernel: then some places
+    would see nothing but margin.
+    """
+    if len(shape) != 4:
+        raise ShapeError(f"{name}: x {shape} must be (N, C, H, W)")
+    way = walk(name, shape[2:], kernel, kernel if stride is None else stride, padding)
+    if any(2 * p > k for p, k in zip(way.before, way.kernel, strict=True)):
+        raise ValueError(f"{name}: padding {way.before} is more than half of kernel {way.kernel}")
+    return way
+
+
+def lowest(dtype: np.dtype[Any]) -> Any:
+    """Return what is below every number of a type: the margin of `max_pool2d`."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+@primitive
+def max_pool2d(x: Array, *, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
+    """The largest pixel of each kernel-sized patch, channel by channel.
+
+    x (N, C, H, W) -> (N, C, H', W'). Sizes are integers or pairs; the stride is that of the kernel
+    unless given. The margin never wins. Of equal pixels the first gets the gradient, as in PyTorch.
+    Raises ShapeError where the kernel does not fit, ValueError for sizes that no kernel has.
+    """
+    way = pool_walk("max_pool2d", x.shape, kernel_size, stride, padding)
+    image = pad(x, way, lowest(x.dtype))
+    seen = [image[:, rows, columns] for _, _, rows, columns in shifts(way)]
+    y = seen[0].copy()
+    for pixels in seen[1:]:
+        np.maximum(y, pixels, out=y)
+    return y.transpose(0, 3, 1, 2)
+
+
+@gradient("max_pool2d")
+def max_pool2d_gradient(g: Array, call: Record) -> Any:
+    """The gradient goes to the pixel that won."""
+    (x,) = call.arrays
+    way = walk_of(call, call.params["kernel_size"])
+    image = pad(x, way, lowest(x.dtype))
+    best, slopes = call.out.transpose(0, 2, 3, 1), g.transpose(0, 2, 3, 1)
+    dimage = np.zeros(image.shape, g.dtype)
+    open_to_all = np.ones(best.shape, bool)  # until somebody wins
+    for _, _, rows, columns in shifts(way):
+        wins = open_to_all & (image[:, rows, columns] == best)
+        dimage[:, rows, columns] += slopes * wins
+        open_to_all &= ~wins
+    return unpad(dimage, way)
+
+
+@primitive
+def avg_pool2d(x: Array, *, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Array:
+    """The mean of each kernel-sized patch, channel by channel; pixels of the margin count as 0.
+
+    x (N, C, H, W) -> (N, C, H', W'). Sizes and errors are those of `max_pool2d`.
+    """
+    way = pool_walk("avg_pool2d", x.shape, kernel_size, stride, padding)
+    image = pad(x, way)
+    total: Any = 0
+    for _, _, rows, columns in shifts(way):
+        total = total + image[:, rows, columns]
+    return (total / math.prod(way.kernel)).transpose(0, 3, 1, 2)
+
+
+@gradient("avg_pool2d")
+def avg_pool2d_gradient(g: Array, call: Record) -> Any:
+    """Every pixel of a patch has the same share in its mean."""
+    (x,) = call.arrays
+    way = walk_of(call, call.params["kernel_size"])
+    share = g.transpose(0, 2, 3, 1) / math.prod(way.kernel)
+    dimage = np.zeros(pad(x, way).shape, g.dtype)
+    for _, _, rows, columns in shifts(way):
+        dimage[:, rows, columns] += share
+    return unpad(dimage, way)
+
+
+# Layers
+class Conv2d(Module):
+    """A convolution with weights of its own; arguments, names and initial values are PyTorch's.
+
+    in_channels, out_channels  C and O; weight is (O, C/groups, kh, kw), bias (O,)
+    kernel_size, stride, padding, dilation, groups  as in `conv2d`
+    bias                       whether there is one
+    rng                        where the initial values come from: evenly from +-1/sqrt(C/groups
+                               kh kw)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        kernel = pair(kernel_size)
+        if min(in_channels, out_channels, groups, *kernel) < 1:
+            raise ValueError(
+                f"Conv2d({in_channels}, {out_channels}, {kernel_size}, groups={groups}): "
+                "channels, kernel and groups must be at least 1"
+            )
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"Conv2d({in_channels}, {out_channels}): groups={groups} must divide both"
+            )
+        self.stride, self.dilation, self.groups = pair(stride), pair(dilation), groups
+        self.padding = padding if isinstance(padding, str) else pair(padding)
+        walk("Conv2d", HUGE[2:], kernel, self.stride, self.padding, self.dilation)  # refuses sizes
+        shape = (out_channels, in_channels // groups, *kernel)
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        self.weight = uniform(shape, bound, rng)
+        self.bias = uniform((out_channels,), bound, rng) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv2d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+    def describe(self) -> str:
+        outputs, channels, *kernel = self.weight.shape
+        text = f"{channels * self.groups}, {outputs}, kernel_size={tuple(kernel)}"
+        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                text += f", {name}={getattr(self, name)!r}"
+        return text if self.bias is not None else f"{text}, bias=False"
+
+
+class Pool2d(Module):
+    """What the two poolings share: kernel_size, stride (None: the kernel's) and padding."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        self.kernel_size, self.padding = pair(kernel_size), pair(padding)
+        self.stride = self.kernel_size if stride is None else pair(stride)
+        name = type(self).__name__
+        pool_walk(name, HUGE, self.kernel_size, self.stride, self.padding)  # refuses wrong sizes
+
+    def describe(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxPool2d(Pool2d):
+    """Layer form of `max_pool2d`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+
+
+class AvgPool2d(Pool2d):
+    """Layer form of `avg_pool2d`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+
+
+class Flatten(Module):
+    """Make axes start_dim to end_dim one: images (N, C, H, W) become rows (N, C*H*W)."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(self.start_dim, self.end_dim)
