@@ -314,8 +314,12 @@ def test_dropout_keeps_a_draw_of_exactly_p_as_draws_begin_at_zero_and_stay_below
     assert Dropout(0.5, rng=Draws())(Tensor([1.0] * 4)).tolist() == [0, 0, 2, 2]
 
 
-def test_linear_reminds_of_flattening_images():
-    with pytest.raises(ShapeError, match=r"x.flatten\(1\)\?"):
-        Linear(12, 2)(Tensor(np.zeros((5, 1, 3, 4))))
-    with pytest.raises(ShapeError, match=r"weight \(13, 2\)$"):
-        Linear(13, 2)(Tensor(np.zeros((5, 1, 3, 4))))
+def test_linear_reminds_of_flattening_images_where_that_would_help():
+    layer = Linear(2 * 3, 2)
+    with pytest.raises(ShapeError, match=r"of weight \(6, 2\); x.flatten\(1\)\?$"):
+        layer(Tensor(np.zeros((5, 2, 3))))
+    for shape in ((5, 2, 4), (5, 7), (5,)):
+        with pytest.raises(ShapeError, match=r"of weight \(6, 2\)$"):
+            layer(Tensor(np.zeros(shape)))
+    with pytest.raises(ShapeError, match=r"of weight \(1, 2\)$"):
+        Linear(1, 2)(Tensor(np.zeros(3)))  # one example, of three features
