@@ -52,6 +52,17 @@ class Milestone:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """One of the course's questions "Can I ...?", answered by checks that cross its modules."""
+
+    number: str  # "7"
+    title: str  # "Any program has a gradient"
+    question: str  # "Can I ...?"
+    uses: tuple[str, ...]  # numbers of the course modules at work in it
+    checks: str  # a module of checks: "tinytorch.core.capabilities.check_7_gradients"
+
+
+@dataclass(frozen=True)
 class Command:
     """A command that a tier adds to `tito`; `target` is imported when it is used."""
 
@@ -72,6 +83,7 @@ class Tier:
     lessons: str | None = None
     checks: str | None = None
     commands: tuple[Command, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
 
 
 @dataclass(frozen=True)

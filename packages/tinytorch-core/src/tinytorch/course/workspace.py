@@ -171,13 +171,16 @@ class Workspace:
             }
             self._write_state(state)
 
-    def recall(self, file: str) -> dict[str, Any] | None:
-        """Return the last result, if it was found for this file and by these checks."""
+    def recall(self, file: str, digest: str | None = None) -> dict[str, Any] | None:
+        """Return the last result, if it was found for this file and by these checks.
+
+        digest  of what the result is about, where that is not one file
+        """
         entry = self._state().get("results", {}).get(file)
         if not isinstance(entry, dict) or entry.get("version") != __version__:
             return None
         result = entry.get("result")
-        fresh = entry.get("hash") == self.hash(file)
+        fresh = entry.get("hash") == (self.hash(file) if digest is None else digest)
         return result if fresh and isinstance(result, dict) else None
 
     def note(self, key: str, value: Any) -> None:

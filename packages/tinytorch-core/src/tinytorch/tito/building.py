@@ -113,9 +113,22 @@ def _joined(screen: Screen, target: Target, result: ModuleResult) -> None:
     mine = sum(s.state == progress.YOURS for s in known)
     screen.line()
     screen.say(f"{mine} of {len(known)} modules are yours.")
+    _within_reach(screen, target)
     command, why = progress.next_step(workspace, known)
     screen.line(f"Next: {command}", "bold")
     screen.say(why)
+
+
+def _within_reach(screen: Screen, target: Target) -> None:
+    """Name the checkpoints that this module completes, and that have no answer yet."""
+    from tinytorch.course import capabilities
+
+    for answer in capabilities.answers(target.workspace):
+        if answer.state == capabilities.OPEN and target.number in answer.yours:
+            screen.say(
+                f"Within reach: checkpoint {answer.number}, {answer.title}. "
+                f"tito checkpoint {answer.number}"
+            )
 
 
 def _show_pace(screen: Screen, target: Target) -> None:

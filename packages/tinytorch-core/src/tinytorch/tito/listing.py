@@ -1,4 +1,4 @@
-"""`tito list` and `tito status`: modules and milestones, yours or borrowed, progress drawn.
+"""`tito list` and `tito status`: modules, milestones and checkpoints, yours or borrowed.
 
 A module that joined and then changed is checked again before it is called sound. `list` leaves it
 at that and is quick; `status` checks whatever is not known. Left out: what to do next, except for
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinytorch.course import progress
+from tinytorch.course import capabilities, progress
 from tinytorch.course.overlay import find
 from tinytorch.course.progress import BORROWED, BUILDING, YOURS, Standing
 from tinytorch.course.tiers import milestones
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """Show the modules and milestones: yours, being built, or borrowed."""
+    """Show modules, milestones and checkpoints: yours, being built, or borrowed."""
     _show(as_json, everything=False)
 
 
@@ -36,6 +36,7 @@ def status(as_json: bool) -> None:
 
 
 def _show(as_json: bool, everything: bool) -> None:
+    from tinytorch.tito import checkpoint
     from tinytorch.tito.jsonout import emit
     from tinytorch.tito.screen import Screen
 
@@ -51,6 +52,7 @@ def _show(as_json: bool, everything: bool) -> None:
     screen.line()
     _milestones(screen, known)
     screen.line()
+    screen.say(f"{checkpoint.line(capabilities.answers(workspace))} All: tito checkpoint")
     if workspace is None:
         screen.line("Next: tito init my-tinytorch", "bold")
         screen.say("There is no workspace here: everything is the installed reference.")
@@ -139,6 +141,10 @@ def as_data(workspace: Workspace | None, known: list[Standing]) -> dict[str, Any
                 "uses": list(m.uses),
             }
             for m in milestones().values()
+        ],
+        "checkpoints": [
+            {"number": answer.number, "title": answer.title, "state": answer.state}
+            for answer in capabilities.answers(workspace)
         ],
         "next": {"command": command, "why": why},
     }

@@ -98,7 +98,7 @@ def run(
     chosen = find(year)
     if mine:
         refuse_to_borrow(chosen)
-    _say_what_is_unchecked(chosen, quiet=as_json)
+    say_what_is_unchecked(chosen.uses, quiet=as_json)
     changes = dict(_pair(setting) for setting in settings)
     if epochs is not None:
         changes["epochs"] = str(epochs)
@@ -127,7 +127,7 @@ def refuse_to_borrow(chosen: Milestone) -> None:
         )
 
 
-def _say_what_is_unchecked(chosen: Milestone, quiet: bool) -> None:
+def say_what_is_unchecked(uses: tuple[str, ...], quiet: bool) -> None:
     """Name the student's modules at work that changed after their checks passed."""
     from tinytorch.course import overlay, progress
     from tinytorch.course.workspace import Workspace
@@ -138,7 +138,7 @@ def _say_what_is_unchecked(chosen: Milestone, quiet: bool) -> None:
         return
     for s in progress.standings(Workspace(root)):
         doubtful = s.state == progress.YOURS and (s.broken or s.unknown)
-        if doubtful and s.module.number in chosen.uses:
+        if doubtful and s.module.number in uses:
             why = "a later edit broke it" if s.broken else "it changed since it was checked"
             Screen(quiet=quiet).notice(f"{s.file}: {why}. tito test {s.module.number}")
 

@@ -101,7 +101,7 @@ def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Ex
     screen.line(f"{exercise.id}: {WORDS[outcome][0]}", "bad")
     screen.say(f"A check says: {first.sentence}.")
     screen.line()
-    _explain(screen, first)
+    explain(screen, first)
     others = sum(c.outcome in (FAILED, TIMEOUT) for c in mine) - 1
     if others:
         verb = "checks fail" if others > 1 else "check fails"
@@ -109,7 +109,8 @@ def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Ex
         screen.say(f"{others} more {verb} in {exercise.id}; this one first.", "dim")
 
 
-def _explain(screen: Screen, check: CheckResult) -> None:
+def explain(screen: Screen, check: CheckResult) -> None:
+    """What one check that did not pass says, the line of the student's, and what was printed."""
     for line in check.message.splitlines():
         hang = 10 if line.startswith(("expected  ", "got       ")) else 2
         style = "bad" if line.startswith("got       ") else ""
