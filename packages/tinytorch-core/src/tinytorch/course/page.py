@@ -17,9 +17,10 @@ from pygments.lexers.python import PythonLexer
 
 from tinytorch.course.catalogue import Subject
 from tinytorch.course.demonstrations import Shown
+from tinytorch.course.figures import FIGURE, inline
 from tinytorch.course.lesson import Exercise, Part
 from tinytorch.course.plotting import as_svg
-from tinytorch.course.reading import FIGURE, OPTION, answer, bug_text, points
+from tinytorch.course.reading import OPTION, answer, bug_text, points
 from tinytorch.course.skeleton import skeleton
 from tinytorch.course.source import text_of
 
@@ -133,17 +134,11 @@ class _Page:
         return f'<h2 id="{anchor}">{heading[1]}</h2>'
 
     def figure(self, description: str, file: str) -> str:
-        """An SVG file inline; its ids made its own, since several figures share the page."""
-        path = self.about.lesson.path.parent / file
-        if path.suffix != ".svg" or not path.is_file():
-            return f"<p><em>Figure: {escape(description)}</em></p>"
+        """A figure in its place, or what it would show where its file is missing."""
         self.figures += 1
-        svg = re.sub(r"^<\?xml.*?\?>\s*", "", path.read_text("utf-8"))
-        for name in set(re.findall(r'\bid="([^"]+)"', svg)):
-            own = f"figure-{self.figures}-{name}"
-            svg = svg.replace(f'id="{name}"', f'id="{own}"').replace(f"#{name})", f"#{own})")
-            svg = svg.replace(f'href="#{name}"', f'href="#{own}"')
-        return f'<figure role="img" aria-label="{escape(description)}">{svg}</figure>'
+        path = self.about.lesson.path.parent / file
+        found = inline(path, description, self.figures)
+        return found or f"<p><em>Figure: {escape(description)}</em></p>"
 
     def plot(self, part: Part, found: Shown | None) -> str:
         title = escape(part.names[0])

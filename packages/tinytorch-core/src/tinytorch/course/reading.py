@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from tinytorch.course.bugs import answer_file, name_of
 from tinytorch.course.catalogue import Subject
 from tinytorch.course.demonstrations import Shown
+from tinytorch.course.figures import FIGURE
 from tinytorch.course.lesson import Exercise, Lesson, Part
 from tinytorch.course.plotting import as_text
 from tinytorch.course.skeleton import skeleton
 from tinytorch.course.source import text_of
 
-FIGURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
 OPTION = re.compile(r"- \[([ x])\] (.*)")
 
 
