@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from tinytorch import nn as nn
     from tinytorch import optim as optim
     from tinytorch.core import ops as ops
+    from tinytorch.core.autograd import gradcheck as gradcheck
+    from tinytorch.core.checkpoints import load_model as load_model
     from tinytorch.core.context import enable_grad as enable_grad
     from tinytorch.core.context import no_grad as no_grad
     from tinytorch.core.errors import GradientError as GradientError
     from tinytorch.core.errors import ShapeError as ShapeError
+    from tinytorch.core.history import EarlyStopping as EarlyStopping
     from tinytorch.core.measurement import measure as measure
     from tinytorch.core.ops import *  # noqa: F403
     from tinytorch.core.random import manual_seed as manual_seed
@@ -57,7 +60,10 @@ __getattr__, __dir__ = lazy_exports(
         "tinytorch.core.serialization": ("save", "load"),
         "tinytorch.core.measurement": ("measure",),
         "tinytorch.core.errors": ("ShapeError", "GradientError"),
+        "tinytorch.core.autograd": ("gradcheck",),
         "tinytorch.core.training": ("Trainer",),
+        "tinytorch.core.history": ("EarlyStopping",),
+        "tinytorch.core.checkpoints": ("load_model",),
         "tinytorch.core.ops": tuple(_OPERATIONS.split()),
     },
     modules=(

@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 
 # the modules of other tiers that front doors name, each with the number of its lesson
 LESSONS = {
@@ -48,7 +49,7 @@ def lazy_exports(
         elif name in suppliers:
             value = _supply(name, suppliers[name])
         else:
-            raise AttributeError(f"module {owner!r} has no attribute {name!r}")
+            raise _unknown(owner, name, sys._getframe(1))
         setattr(sys.modules[owner], name, value)  # from now on a plain attribute
         return value
 
@@ -79,6 +80,25 @@ def _supply(name: str, module: str) -> object:
         raise ImportError(_absence(name, module), name=module)
     value: object = getattr(supplier, name)
     return value
+
+
+def _unknown(owner: str, name: str, caller: FrameType) -> AttributeError | ImportError:
+    """The error for a name that `owner` does not have, with what PyTorch's names are called here.
+
+    An import statement shows nothing of an AttributeError's message, so it gets an ImportError.
+    """
+    from opcode import opmap
+
+    from tinytorch.core.elsewhere import NAMES
+
+    message = f"module {owner!r} has no attribute {name!r}"
+    instead = NAMES.get(owner, {}).get(name)
+    if instead is None:
+        return AttributeError(message)
+    message = f"{message}; here that is {instead}"
+    if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:
+        return ImportError(message, name=owner)
+    return AttributeError(message)
 
 
 def _absence(name: str, module: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tinytorch.core.training import LinearSchedule as LinearSchedule
     from tinytorch.core.training import StepSchedule as StepSchedule
     from tinytorch.core.training import clip_grad_norm as clip_grad_norm
+    from tinytorch.core.training import count_steps as count_steps
     from tinytorch.core.training import warm_up as warm_up
 
 __getattr__, __dir__ = lazy_exports(
@@ -27,6 +28,7 @@ __getattr__, __dir__ = lazy_exports(
             "LinearSchedule",
             "StepSchedule",
             "warm_up",
+            "count_steps",
             "clip_grad_norm",
         ),
     },

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.tensor import Tensor
 
@@ -100,6 +101,7 @@ class GELU(Activation):
 class Softmax(Activation):
     """Layer form of `softmax` over `axis`."""
 
+    @explains_arguments
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
@@ -110,6 +112,7 @@ class Softmax(Activation):
 class LogSoftmax(Activation):
     """Layer form of `log_softmax` over `axis`."""
 
+    @explains_arguments
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 

@@ -151,7 +151,7 @@ def restore_generators(owners: Mapping[str, object], states: States) -> None:
         raise ValueError(
             f"the checkpoint holds random generators {sorted(states)}, and this run has "
             f"{sorted(found)}: give model and loaders the same `rng` arguments as before. To take "
-            "only the weights: tinytorch.core.checkpoints.load_model(model, path)"
+            "only the weights: tinytorch.load_model(model, path)"
         )
     for name, generator in found.items():
         kind = type(generator.bit_generator).__name__

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.prefetch import fetched_ahead
 from tinytorch.core.primitive import Array, wrap
@@ -177,6 +178,7 @@ class DataLoader:
     neither `prefetch` nor a `break` changes what a seed gives.
     """
 
+    @explains_arguments
     def __init__(
         self,
         dataset: Any,

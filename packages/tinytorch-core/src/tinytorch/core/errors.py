@@ -1,7 +1,8 @@
-"""The two errors of the engine, and how shapes that do not fit are explained."""
+"""The two errors of the engine, and our words for what NumPy and Python say of a call."""
 
 from collections.abc import Sequence
 
+from tinytorch.core.elsewhere import argument_error
 from tinytorch.core.late import late
 
 Shape = tuple[int, ...]
@@ -23,3 +24,16 @@ def broadcast_error(name: str, shapes: Sequence[Shape]) -> ShapeError:
         return ShapeError(f"{name}: {reason}")
     listed = " and ".join(str(shape) for shape in shapes)
     return ShapeError(f"{name}: shapes {listed} do not fit together.")
+
+
+def explanation(name: str, error: Exception, shapes: Sequence[Shape]) -> Exception | None:
+    """Say in our words what `error`, from a call of `name`, means; None where it says so itself."""
+    if isinstance(error, TypeError):
+        return argument_error(name, error)
+    if "zero-size array" in str(error) or "empty sequence" in str(error):
+        listed = " and ".join(str(shape) for shape in shapes)
+        return ShapeError(
+            f"{name}: shape {listed} has no elements to find the largest or smallest of. "
+            "Is a batch, or a selection such as x[mask], empty? x.size says so"
+        )
+    return None

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Never
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytorch.core.context import current
+from tinytorch.core.elsewhere import ATTRIBUTES, Elsewhere, ufunc_error
 from tinytorch.core.errors import GradientError
 from tinytorch.core.late import late
 
@@ -24,69 +26,26 @@ def flat(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
-# what users of PyTorch type, and what it is called here
-ELSEWHERE = {
-    "add_": "x = x + y, or x.data += y inside no_grad()",
-    "argsort": "tinytorch.argsort(x, axis=...)",
-    "copy_": "x.data[...] = array",
-    "cpu": "nothing: every tensor is on the CPU",
-    "cuda": "nothing: every tensor is on the CPU",
-    "dim": "x.ndim",
-    "expand": "x.broadcast_to(...)",
-    "fill_": "x.data[...] = value",
-    "float": "x.astype(np.float32)",
-    "gather": "tinytorch.take_along_axis(x, indices, axis=...)",
-    "gelu": "tinytorch.gelu(x)",
-    "grad_fn": "x.node",
-    "half": "x.astype(np.float16)",
-    "log_softmax": "tinytorch.log_softmax(x, axis=...)",
-    "long": "x.astype(np.int64)",
-    "masked_fill": "tinytorch.masked_fill(x, mask, value=...)",
-    "mul_": "x = x * y, or x.data *= y inside no_grad()",
-    "norm": "tinytorch.norm(x, axis=...)",
-    "numel": "x.size",
-    "relu": "tinytorch.relu(x)",
-    "requires_grad_": "x.requires_grad = True",
-    "sigmoid": "tinytorch.sigmoid(x)",
-    "softmax": "tinytorch.softmax(x, axis=...)",
-    "sort": "tinytorch.sort(x, axis=...)",
-    "t": "x.T",
-    "tanh": "tinytorch.tanh(x)",
-    "to": "x.astype(dtype)",
-    "topk": "tinytorch.topk(x, k, axis=...)",
-    "type": "x.astype(dtype)",
-    "unsqueeze": "x.expand_dims(axis)",
-    "view": "x.reshape(...)",
-    "zero_": "x.data[...] = 0",
-}
-
-
-class Elsewhere:
-    """A name that a user of PyTorch may look for: an AttributeError that says what it is here.
-
-    A `__getattr__` would do the same for all names, and make each attribute of a tensor slower.
-    """
-
-    def __init__(self, instead: str) -> None:
-        self.instead = instead
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
-        raise AttributeError(
-            f"'Tensor' object has no attribute {self.name!r}; here that is {self.instead}"
-        )
-
-
 class Methods:
-    """What a tensor can do besides the primitives of module 01."""
+    """What a tensor can do besides the primitives of module 01.
+
+    Reductions hand `unknown` arguments, such as PyTorch's `dim`, to the door, which refuses them.
+    """
 
     __slots__ = ()
 
     def __format__(self: Any, spec: str) -> str:
         """`f"{loss:.3f}"` formats a single element; without a format any tensor shows itself."""
         return format(self.item(), spec) if spec else str(self)
+
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, x: Any, y: Any = None, *more: Any, **options: Any
+    ) -> Tensor:
+        """array + tensor is tensor.__radd__(array); any other function of NumPy is refused."""
+        if y is self and ufunc in _REFLECTED and method == "__call__" and not options:
+            result: Tensor = getattr(y, _REFLECTED[ufunc])(x)
+            return result
+        raise ufunc_error(ufunc.__name__, self)
 
     def __iadd__(self, other: Any) -> Tensor:
         return _in_place(self, self + other)
@@ -150,29 +109,33 @@ class Methods:
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
         return late("ops").clip(self, low=low, high=high)
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return late("ops").min(self, axis=axis, keepdims=keepdims)
+    def min(self, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+        return late("ops").min(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def prod(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return late("ops").prod(self, axis=axis, keepdims=keepdims)
+    def prod(self, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+        return late("ops").prod(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def var(self, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
-        return late("ops").var(self, axis=axis, keepdims=keepdims, correction=correction)
+    def var(
+        self, axis: Axis = None, keepdims: bool = False, correction: int = 1, **unknown: Never
+    ) -> Tensor:
+        return late("ops").var(self, axis=axis, keepdims=keepdims, correction=correction, **unknown)
 
-    def std(self, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
-        return late("ops").std(self, axis=axis, keepdims=keepdims, correction=correction)
+    def std(
+        self, axis: Axis = None, keepdims: bool = False, correction: int = 1, **unknown: Never
+    ) -> Tensor:
+        return late("ops").std(self, axis=axis, keepdims=keepdims, correction=correction, **unknown)
 
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        return late("ops").argmax(self, axis=axis, keepdims=keepdims)
+    def argmax(self, axis: int | None = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+        return late("ops").argmax(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        return late("ops").argmin(self, axis=axis, keepdims=keepdims)
+    def argmin(self, axis: int | None = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+        return late("ops").argmin(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def any(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return late("ops").any(self, axis=axis, keepdims=keepdims)
+    def any(self, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+        return late("ops").any(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def all(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return late("ops").all(self, axis=axis, keepdims=keepdims)
+    def all(self, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+        return late("ops").all(self, axis=axis, keepdims=keepdims, **unknown)
 
     def cumsum(self, axis: int) -> Tensor:
         return late("ops").cumsum(self, axis=axis)
@@ -214,7 +177,23 @@ def _in_place(x: Any, result: Tensor) -> Tensor:
     return changed
 
 
-for _name, _instead in ELSEWHERE.items():
+# what an array's operators call, and the tensor's method that answers
+_REFLECTED = {
+    np.add: "__radd__",
+    np.subtract: "__rsub__",
+    np.multiply: "__rmul__",
+    np.divide: "__rtruediv__",
+    np.power: "__rpow__",
+    np.matmul: "__rmatmul__",
+    np.equal: "__eq__",
+    np.not_equal: "__ne__",
+    np.less: "__gt__",
+    np.less_equal: "__ge__",
+    np.greater: "__lt__",
+    np.greater_equal: "__le__",
+}
+
+for _name, _instead in ATTRIBUTES.items():
     _elsewhere = Elsewhere(_instead)
     _elsewhere.__set_name__(Methods, _name)
     setattr(Methods, _name, _elsewhere)

@@ -14,6 +14,7 @@ read in lesson 01.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 
 from tinytorch.core.context import current
-from tinytorch.core.errors import GradientError, broadcast_error
+from tinytorch.core.errors import GradientError, broadcast_error, explanation
 
 if TYPE_CHECKING:
     from tinytorch.core.tensor import Tensor
@@ -233,6 +234,7 @@ class Primitive:
         self.name = definition.__name__
         self.definition = definition
         self.differentiable = differentiable
+        self.parameters = frozenset(inspect.signature(definition).parameters)
         self.kernels = kernels_for(definition)
         known = _PRIMITIVES.get(self.name)
         if known is not None and known.definition.__module__ != definition.__module__:
@@ -266,14 +268,19 @@ class Primitive:
         try:
             if self.kernels and (chosen := self.kernels.get(context.kernels)) is not None:
                 answer = chosen.forward(arrays, params, recording)
+                if answer is not None and params and not params.keys() <= self.parameters:
+                    answer = None  # kernels look up what they know: the definition refuses the rest
             if answer is None:  # no kernel, or one that does not support these operands
                 chosen = None  # an empty **params would cost a tenth of a small operation
                 out = self.definition(*arrays, **params) if params else self.definition(*arrays)
             else:
                 out, saved = answer
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
+            shapes = [np.shape(a) for a in arrays]
             if type(error) is ValueError and "broadcast" in str(error):  # NumPy's, not our own
-                raise broadcast_error(self.name, [np.shape(a) for a in arrays]) from None
+                raise broadcast_error(self.name, shapes) from None
+            if (told := explanation(self.name, error, shapes)) is not None:
+                raise told from None
             raise
         if type(out) is not np.ndarray or out.dtype is _FLOAT64:
             if out is None:

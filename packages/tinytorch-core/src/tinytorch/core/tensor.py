@@ -34,7 +34,6 @@ class Tensor(Methods):
     """
 
     __slots__ = ("__weakref__", "_data", "_requires_grad", "_version", "grad", "node", "place")
-    __array_ufunc__ = None  # array + tensor is left to Tensor.__radd__
 
     grad: Array | None
     node: Record | None
@@ -241,14 +240,14 @@ class Tensor(Methods):
         return log(self)
 
     # Reductions
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return sum(self, axis=axis, keepdims=keepdims)
+    def sum(self, axis: Axis = None, keepdims: bool = False, dim: None = None) -> Tensor:
+        return sum(self, axis=axis, keepdims=keepdims) if dim is None else sum(self, dim=dim)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return mean(self, axis=axis, keepdims=keepdims)
+    def mean(self, axis: Axis = None, keepdims: bool = False, dim: None = None) -> Tensor:
+        return mean(self, axis=axis, keepdims=keepdims) if dim is None else mean(self, dim=dim)
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        return max(self, axis=axis, keepdims=keepdims)
+    def max(self, axis: Axis = None, keepdims: bool = False, dim: None = None) -> Tensor:
+        return max(self, axis=axis, keepdims=keepdims) if dim is None else max(self, dim=dim)
 
     # The same elements, elsewhere
     def reshape(self, *shape: Any) -> Tensor:

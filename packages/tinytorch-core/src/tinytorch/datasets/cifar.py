@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.datasets import catalogue, decoded
 from tinytorch.datasets.catalogue import DataFile, Entry
 from tinytorch.datasets.download import obtain
@@ -166,6 +167,7 @@ class CIFAR10(ImageDataset):
     Krizhevsky: Learning multiple layers of features from tiny images, 2009.
     """
 
+    @explains_arguments
     def __init__(
         self,
         split: str = "train",

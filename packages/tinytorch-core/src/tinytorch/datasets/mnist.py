@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.datasets import catalogue
 from tinytorch.datasets.catalogue import DataFile, Entry
 from tinytorch.datasets.download import obtain
@@ -139,6 +140,7 @@ class MNIST(ImageDataset):
     LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, 1998.
     """
 
+    @explains_arguments
     def __init__(
         self,
         split: str = "train",
@@ -167,6 +169,7 @@ class FashionMNIST(ImageDataset):
     Arguments and errors are MNIST's. Xiao, Rasul, Vollgraf: arXiv 1708.07747, 2017.
     """
 
+    @explains_arguments
     def __init__(
         self,
         split: str = "train",

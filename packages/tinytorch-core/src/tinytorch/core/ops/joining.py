@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -42,17 +42,17 @@ def concat_gradient(g: Array, call: Record) -> Any:
     return tuple(np.split(g, ends[:-1], axis))
 
 
-def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+def concatenate(tensors: Sequence[Any], axis: int = 0, **unknown: Never) -> Tensor:
     """Join tensors along an axis that they have; all other sizes must agree, else ShapeError.
 
     >>> from tinytorch.core.ops import concatenate, zeros
     >>> concatenate([zeros(2, 3), zeros(4, 3)]).shape
     (6, 3)
     """
-    return concat(*tensors, axis=axis)
+    return concat(*tensors, axis=axis, **unknown)
 
 
-def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+def stack(tensors: Sequence[Any], axis: int = 0, **unknown: Never) -> Tensor:
     """Join tensors of one shape along a new axis, which stands at `axis` in the result.
 
     Raises ShapeError where shapes differ.
@@ -67,7 +67,7 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
         raise ShapeError(
             f"stack: shapes {listed}: all must be the same; concatenate() joins different sizes"
         )
-    return concat(*[expand_dims(t, axis=axis) for t in tensors], axis=axis)
+    return concat(*[expand_dims(t, axis=axis) for t in tensors], axis=axis, **unknown)
 
 
 @primitive
