@@ -240,7 +240,8 @@ def test_operands_that_need_no_gradient_change_nothing_for_the_others(case: Case
         outputs = case.outputs(operands)
         with case.quiet():
             pass_back(outputs, weights_for(outputs))
-        np.testing.assert_allclose(operands[position].grad, complete[position], rtol=1e-6)
+        near = rounding(case, complete[position])  # a kernel may go another way for some of them
+        np.testing.assert_allclose(operands[position].grad, complete[position], *near)
         assert all(
             tensor.grad is None
             for other, tensor in enumerate(operands)

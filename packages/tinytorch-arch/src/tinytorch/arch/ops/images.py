@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.arch.convolutions import pair
+from tinytorch.arch.walks import pair
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Dropout, Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive

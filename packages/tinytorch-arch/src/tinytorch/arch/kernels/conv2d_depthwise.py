@@ -1,0 +1,89 @@
+"""Convolution where each channel has a kernel of its own: products of images with numbers, no BLAS.
+
+For each place of the kernel, the shifted image times that place's row of C weights is added up,
+a chunk of images at a time, so that the padded chunk and its result stay in the cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinytorch.arch.kernels.frames import CHUNK, frame
+from tinytorch.arch.walks import Walk
+from tinytorch.core.kernels.blocks import ones, scratch
+from tinytorch.core.primitive import Array
+
+
+def fits(weight: Array, groups: int) -> bool:
+    """Whether each channel has one kernel, and one output."""
+    return weight.shape[1] == 1 and len(weight) == groups
+
+
+def places(way: Walk) -> list[tuple[int, int, slice, slice]]:
+    """Each place of the kernel, with the rows and columns of the padded image it meets."""
+    met = [
+        [slice(i * d, i * d + s * (n - 1) + 1, s) for i in range(k)]
+        for k, d, s, n in zip(way.kernel, way.dilation, way.stride, way.out, strict=True)
+    ]
+    return [(i, j, rows, columns) for i, rows in enumerate(met[0])
+            for j, columns in enumerate(met[1])]  # fmt: skip
+
+
+def step_of(x: Array) -> int:
+    """How many images to take at a time: three arrays of them fit the cache."""
+    return min(len(x), max(1, CHUNK // (3 * x[0].size)))
+
+
+def tiled(values: Array, columns: int) -> Array:
+    """Repeat a row of C numbers for each output column: long runs multiply faster."""
+    return np.tile(values, columns).reshape(columns, -1)
+
+
+def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
+    images = x.transpose(0, 2, 3, 1)
+    y = np.empty((len(x), *way.out, x.shape[1]), np.float32)
+    numbers = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))  # (kh, kw, C)
+    step = step_of(x)
+    for start in range(0, len(x), step):
+        part = y[start : start + step]
+        stage = frame("depthwise", len(part), images.shape[1:], way)
+        stage.inside[...] = images[start : start + step]
+        product = scratch("depthwise", part.size).reshape(part.shape)
+        part[...] = 0 if bias is None else bias
+        for i, j, rows, columns in places(way):
+            np.multiply(
+                stage.padded[:, rows, columns], tiled(numbers[i, j], way.out[1]), out=product
+            )
+            np.add(part, product, out=part)
+    return y.transpose(0, 3, 1, 2)
+
+
+def backward(
+    g: Array, x: Array, weight: Array, way: Walk, needs: list[bool]
+) -> tuple[Array | None, Array | None]:
+    """Return the gradients of x and weight; g is (N, H'', W'', C), contiguous."""
+    images = x.transpose(0, 2, 3, 1)
+    channels = x.shape[1]
+    (top, left), (height, width) = way.before, x.shape[2:]
+    dx = np.empty((len(x), height, width, channels), np.float32) if needs[0] else None
+    numbers = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
+    total = np.zeros_like(numbers)
+    step = step_of(x)
+    for start in range(0, len(x), step):
+        part = g[start : start + step]
+        stage = frame("depthwise", len(part), images.shape[1:], way)
+        stage.inside[...] = images[start : start + step]
+        product = scratch("depthwise", part.size).reshape(part.shape)
+        flat = product.reshape(-1, channels)
+        whole = np.zeros_like(stage.padded) if dx is not None else None
+        for i, j, rows, columns in places(way):
+            if needs[1]:
+                np.multiply(part, stage.padded[:, rows, columns], out=product)
+                total[i, j] += ones(len(flat)) @ flat
+            if whole is not None:
+                np.multiply(part, tiled(numbers[i, j], way.out[1]), out=product)
+                whole[:, rows, columns] += product
+        if dx is not None and whole is not None:
+            dx[start : start + step] = whole[:, top : top + height, left : left + width]
+    dweight = np.ascontiguousarray(total.transpose(2, 0, 1))[:, np.newaxis] if needs[1] else None
+    return None if dx is None else dx.transpose(0, 3, 1, 2), dweight

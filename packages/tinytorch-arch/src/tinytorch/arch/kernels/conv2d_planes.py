@@ -1,0 +1,96 @@
+"""Convolution by planes: the k x k pixels that a kernel sees, each a plane, image by image.
+
+The padded image (C, H', W') is laid out as columns (C kh kw, pixels), which is the order that the
+weights have as they are. Runs of a whole output row are copied, where channels last would copy kw C
+numbers at a time; so this is the form for an image of few channels. For a few images it is the one
+without a reordering of the weights.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from tinytorch.arch.walks import Walk
+from tinytorch.core.kernels.blocks import scratch
+from tinytorch.core.primitive import Array
+
+KEPT = 64
+_threads = threading.local()
+
+
+class Planes:
+    """One image (C, H, W) in a margin, and what the kernel sees of it (C, kh, kw, H'', W'')."""
+
+    __slots__ = ("inside", "seen")
+
+    def __init__(self, shape: tuple[int, ...], way: Walk) -> None:
+        channels, height, width = shape
+        (top, left), (bottom, right) = way.before, way.after
+        padded = np.zeros((channels, top + height + bottom, left + width + right), np.float32)
+        self.inside = padded[:, top : top + height, left : left + width]
+        plane, row, number = padded.strides
+        self.seen = as_strided(
+            padded,
+            (channels, *way.kernel, *way.out),
+            (
+                plane,
+                row * way.dilation[0],
+                number * way.dilation[1],
+                row * way.stride[0],
+                number * way.stride[1],
+            ),
+        )
+
+
+def columns_of(image: Array, way: Walk) -> Array:
+    """Lay an image (C, H, W) out as (C kh kw, pixels), in this thread's buffer."""
+    kept: dict[Any, Planes] = _threads.__dict__.setdefault("planes", {})
+    key = image.shape, way
+    planes = kept.get(key)
+    if planes is None:
+        if len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))  # the oldest
+        planes = kept[key] = Planes(image.shape, way)
+    planes.inside[...] = image
+    seen = planes.seen
+    columns = scratch("conv2d columns", seen.size).reshape(seen.shape)
+    np.copyto(columns, seen)
+    return columns.reshape(-1, way.out[0] * way.out[1])
+
+
+def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
+    """The result has its channels last, as the next convolution wants them."""
+    outputs = len(weight)
+    matrix = np.ascontiguousarray(weight.reshape(outputs, -1).T)  # (C kh kw, O)
+    y = np.empty((len(x), way.out[0] * way.out[1], outputs), np.float32)
+    for image, part in zip(x, y, strict=True):
+        np.matmul(columns_of(image, way).T, matrix, out=part)
+        if bias is not None:
+            np.add(part, bias, out=part)
+    return y.reshape(len(x), *way.out, outputs).transpose(0, 3, 1, 2)
+
+
+def forward_by_planes(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
+    """The result is in the order of its axes, and no weight moves."""
+    matrix = weight.reshape(len(weight), -1)
+    y = np.empty((len(x), len(weight), way.out[0] * way.out[1]), np.float32)
+    for image, part in zip(x, y, strict=True):
+        np.matmul(matrix, columns_of(image, way), out=part)
+    if bias is not None:
+        y += bias[:, np.newaxis]
+    return y.reshape(len(x), len(weight), *way.out)
+
+
+def weight_gradient(g: Array, x: Array, weight: Array, way: Walk) -> Array:
+    """The gradient of the weights; g is (N, H'', W'', O), contiguous."""
+    outputs = len(weight)
+    total = np.zeros((weight.size // outputs, outputs), np.float32)
+    share = np.empty_like(total)
+    for image, part in zip(x, g, strict=True):
+        np.matmul(columns_of(image, way), part.reshape(-1, outputs), out=share)
+        total += share
+    return np.ascontiguousarray(total.T).reshape(weight.shape)

@@ -1,0 +1,101 @@
+"""Frames: buffers in which images stand with a margin, and the views of what a kernel sees there.
+
+Building such views costs more than a small convolution, so each thread keeps the frames it used
+last. Margins are written once and never again.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from tinytorch.arch.walks import Pair, Walk, walk
+from tinytorch.core.kernels.blocks import FLOAT32
+from tinytorch.core.primitive import Array
+
+KEPT = 64  # frames a thread; those of a network of twenty layers, forward and backward
+CHUNK = (
+    262_144  # elements: what a chunk of images is spread out to, 1 MiB, fits the second-level cache
+)
+
+_threads = threading.local()
+
+
+class Frame:
+    """Some images (count, H, W, C), channels last, in a margin.
+
+    padded  (count, H', W', C)
+    inside  the part of it where the images stand
+    spread  (count, H', out columns, kw, C): for each output column, what one row of the kernel sees
+    """
+
+    __slots__ = ("inside", "padded", "spread")
+
+    def __init__(self, count: int, shape: tuple[int, ...], way: Walk, fill: float) -> None:
+        height, width, channels = shape
+        (top, left), (bottom, right) = way.before, way.after
+        full = count, top + height + bottom, left + width + right, channels
+        self.padded = np.full(full, fill, np.float32)
+        self.inside = self.padded[:, top : top + height, left : left + width]
+        image, row, column, number = self.padded.strides
+        self.spread = as_strided(
+            self.padded,
+            (count, full[1], way.out[1], way.kernel[1], channels),
+            (image, row, column * way.stride[1], column * way.dilation[1], number),
+        )
+
+
+def frame(name: str, count: int, shape: tuple[int, ...], way: Walk, fill: float = 0) -> Frame:
+    """Return this thread's frame for `count` images of `shape` (H, W, C); what is inside is old."""
+    kept: dict[Any, Frame] = _threads.__dict__.setdefault("frames", {})
+    key = name, count, shape, way, fill
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))  # the oldest
+        found = kept[key] = Frame(count, shape, way, fill)
+    return found
+
+
+@lru_cache(maxsize=512)
+def known_walk(
+    name: str, image: Pair, kernel: Pair, stride: Any, padding: Any, dilation: Any
+) -> Walk:
+    """The walk of module 09, worked out once."""
+    return walk(name, image, kernel, stride, padding, dilation)
+
+
+def way_of(name: str, image: Any, kernel: Any, params: dict[str, Any]) -> Walk | None:
+    """Return the walk of a call, or None where the plain definition shall say what is wrong."""
+    stride = params.get("stride", 1 if name == "conv2d" else None)
+    try:
+        return known_walk(
+            name,
+            image,
+            kernel,
+            kernel if stride is None else stride,
+            params.get("padding", 0),
+            params.get("dilation", 1),
+        )
+    except (TypeError, ValueError):  # a list cannot be looked up; a wrong size is no walk
+        return None
+
+
+def is_images(x: Any) -> bool:
+    """Whether x is a batch of images that kernels take: float32, (N, C, H, W), not empty."""
+    return type(x) is np.ndarray and x.ndim == 4 and x.dtype is FLOAT32 and x.size > 0
+
+
+def channels_last(x: Array) -> Array:
+    """Return images (N, C, H, W) as (N, H, W, C), contiguous: a view where memory is so already."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def chunks(count: int, elements: int) -> list[slice]:
+    """Cut `count` images of so many elements each into chunks that fit the cache."""
+    step = max(1, CHUNK // max(elements, 1))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
