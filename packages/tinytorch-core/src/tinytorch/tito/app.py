@@ -33,6 +33,7 @@ OWN = (
         "reset", "Back to the skeleton; your version is kept.", "tinytorch.tito.resetting:reset"
     ),
     Command("undo", "Put the version before back.", "tinytorch.tito.resetting:undo"),
+    Command("sync", "Cells of a notebook into your file.", "tinytorch.tito.syncing:sync"),
     Command("complete", "All checks; then it joins.", "tinytorch.tito.building:complete"),
     Command("bug", "Expose the bug in a lesson.", "tinytorch.tito.bug:bug"),
     Command(

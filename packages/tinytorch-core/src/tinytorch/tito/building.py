@@ -12,7 +12,7 @@ import click
 
 from tinytorch.course import progress
 from tinytorch.course.results import ModuleResult
-from tinytorch.tito import testing
+from tinytorch.tito import syncing, testing
 from tinytorch.tito.choosing import Target, choose, with_module
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @with_module
-def start(words: tuple[str, ...], module: str | None) -> None:
+@click.option("--notebook", is_flag=True, help="Make the lesson a Jupyter notebook, too.")
+def start(words: tuple[str, ...], module: str | None, notebook: bool) -> None:
     """Begin a module: its skeleton becomes a file of yours. Nothing is overwritten."""
     from tinytorch.course.skeleton import skeleton
     from tinytorch.tito.screen import Screen
@@ -51,6 +52,9 @@ def start(words: tuple[str, ...], module: str | None) -> None:
     if borrowed:
         screen.say(f"It builds on {', '.join(borrowed)}: the installed reference serves for that.")
     screen.line()
+    if notebook:
+        syncing.make(screen, target)
+        return
     screen.line(f"Next: tito read {lesson.number}", "bold")
     screen.say(f"Then write the first exercise, and: tito test {lesson.number}")
 
@@ -85,6 +89,7 @@ def complete(words: tuple[str, ...], module: str | None, with_: str | None) -> N
 
     target = choose(words, module, most=1)
     screen = Screen()
+    syncing.first(screen, target)
     result = testing.run(screen, target, alone=with_ is not None)
     if not result.passed:
         refused = "stays in your framework, broken," if target.joined else "does not join"

@@ -13,6 +13,7 @@ import click
 from tinytorch.course import progress
 from tinytorch.course.catalogue import file_of, modules
 from tinytorch.course.results import ModuleResult
+from tinytorch.tito import syncing
 from tinytorch.tito.choosing import Target, choose, with_module
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def test(words: tuple[str, ...], module: str | None, with_: str | None, as_json:
 
     target = choose(words, module)
     screen = Screen(quiet=as_json)
+    syncing.first(screen, target)
     result = run(screen, target, alone=with_ is not None)
     if as_json:
         emit(as_data(target, result))
