@@ -9,5 +9,6 @@ def matmul_gradient(g, call):
     if x.ndim == 1:
         return y @ g, np.outer(x, g)
     if y.ndim == 1:
-        return np.outer(g, y), x.T @ g
+        g = np.expand_dims(g, -1)
+        return g * y, (g * x).reshape(-1, y.size).sum(axis=0)
     return g @ y.mT, x.mT @ g

@@ -8,5 +8,7 @@ def matmul_gradient(g, call):
     if x.ndim == 1 and y.ndim == 1:
         return g * y if needs_x else None, g * x if needs_y else None
     if y.ndim == 1:
-        return np.outer(g, y) if needs_x else None, x.T @ g if needs_y else None
+        g = np.expand_dims(g, -1)
+        dy = (g * x).reshape(-1, y.size).sum(axis=0) if needs_y else None
+        return g * y if needs_x else None, dy
     return g @ y.mT if needs_x else None, x.mT @ g if needs_y else None

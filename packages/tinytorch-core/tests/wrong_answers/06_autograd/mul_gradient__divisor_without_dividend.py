@@ -4,4 +4,5 @@
 @gradient("div")
 def div_gradient(g, call):
     _, y = call.arrays
-    return g / y, -g / y**2
+    needs_x, needs_y = call.needs
+    return g / y if needs_x else None, -g / y**2 if needs_y else None

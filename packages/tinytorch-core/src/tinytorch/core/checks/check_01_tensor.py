@@ -206,6 +206,13 @@ def check_one_stretches_to_zero_too() -> None:
 
 
 @exercise("broadcast_shapes")
+def check_where_all_sizes_are_one_it_stays_one() -> None:
+    call = "broadcast_shapes((1, 3), (1, 1))"
+    why = "one row and one row are one row: nothing asks for more"
+    same(broadcast_shapes((1, 3), (1, 1)), (1, 3), call=call, why=why)
+
+
+@exercise("broadcast_shapes")
 def check_any_number_of_shapes_will_do() -> None:
     same(broadcast_shapes((2, 3)), (2, 3), call="broadcast_shapes((2, 3))")
     got = broadcast_shapes((5, 1, 3), (5, 4, 3), (1, 4, 1))
@@ -278,6 +285,14 @@ def check_inner_sizes_that_differ_are_refused_with_both_shapes_and_nothing_is_tr
         words, call = f"both shapes, {a} and {b}", f"matmul of shapes {a} and {b}"
         with raises(ShapeError, part, words=words, call=call, why=why):
             matmul(x, y)
+
+
+@exercise("matmul")
+def check_the_refusal_names_the_two_inner_sizes() -> None:
+    call = "matmul of shapes (5, 2, 3) and (5, 4, 6)"
+    words, why = "the inner sizes, 3 and 4, one after the other", "they are what to mend"
+    with raises(ShapeError, r"\b(3\D+4|4\D+3)\b", words=words, call=call, why=why):
+        matmul(np.ones((5, 2, 3), np.float32), np.ones((5, 4, 6), np.float32))
 
 
 @exercise("matmul")

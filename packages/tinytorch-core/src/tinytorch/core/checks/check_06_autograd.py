@@ -49,6 +49,8 @@ from tinytorch.core.losses import cross_entropy, mse_loss
 from tinytorch.core.ops.joining import split
 from tinytorch.core.primitive import Array, Event, Record, gradient, primitive
 from tinytorch.core.tensor import Tensor, exp, log, mul
+from tinytorch.core.tensor import max as max_of
+from tinytorch.core.tensor import sum as sum_of
 from tinytorch.course.checking import exercise, raises, same
 
 
@@ -92,6 +94,12 @@ def check_a_difference_turns_the_sign_for_what_is_taken_away() -> None:
         call="z = x - y with g = [1, 10]: sub_gradient(g, z.node)",
         why="one more in y is one less in z",
     )
+    same(
+        ask(sub_gradient, 10.0 - leaf([2.0]), [1])[1],
+        [-1],
+        call="z = 10.0 - y with g = [1]: sub_gradient(g, z.node)[1]",
+        why="nobody wants the gradient of 10.0, call.needs[0]; that of y, call.needs[1], is wanted",
+    )
 
 
 @exercise("add_gradient")
@@ -117,10 +125,15 @@ def check_each_factor_receives_the_other_times_g() -> None:
 
 @exercise("mul_gradient")
 def check_a_factor_that_needs_no_gradient_gets_none() -> None:
-    for z, position in ((leaf([2.0]) * 5.0, 1), (5.0 * leaf([2.0]), 0)):
-        answer = ask(mul_gradient, z, [1])
+    for rule, z, position, text in (
+        (mul_gradient, leaf([2.0]) * 5.0, 1, "x * 5.0"),
+        (mul_gradient, 5.0 * leaf([2.0]), 0, "5.0 * x"),
+        (div_gradient, leaf([2.0]) / 5.0, 1, "x / 5.0"),
+        (div_gradient, 5.0 / leaf([2.0]), 0, "5.0 / x"),
+    ):
+        answer = ask(rule, z, [1])
         assert answer[position] is None, (
-            f"z = x * 5.0 (or 5.0 * x): operand {position} is a plain number, so call.needs is "
+            f"z = {text}: operand {position} is a plain number, so call.needs is "
             f"False there and its gradient should be None; it is {answer[position]!r}"
         )
 
@@ -191,7 +204,7 @@ def check_a_stretched_axis_is_summed_and_keeps_size_one() -> None:
 
 @exercise("unbroadcast")
 def check_a_gradient_that_cannot_come_from_broadcasting_is_refused() -> None:
-    for g, shape in (((2, 3), (2, 4)), ((3,), (2, 3)), ((2, 3), (3, 3))):
+    for g, shape in (((2, 3), (2, 4)), ((3,), (2, 3)), ((3,), (1, 3)), ((2, 3), (3, 3))):
         with raises(
             ShapeError,
             "",
@@ -455,6 +468,13 @@ def check_a_leaf_can_be_the_end_itself() -> None:
             "is None): what the pass begins with is its gradient already"
         ) from None
     same(x.grad, [1], call="x.backward() on a leaf; x.grad", why="dx/dx = 1, without any record")
+    x, g = leaf([3.0]), array([1.0], np.float32)
+    backward(x, g)
+    assert x.grad is not None, "x.backward(g) on a leaf: x.grad is None"
+    assert not np.shares_memory(x.grad, g), (
+        "x.backward(g) on a leaf: x.grad is g itself, the caller's array; tell accumulate that "
+        "it is shared"
+    )
 
 
 @exercise("backward")
@@ -470,6 +490,27 @@ def check_leaves_share_no_array() -> None:
             "in place scales the other. add hands the array it got to both operands; tell "
             "accumulate that it is shared"
         )
+
+
+@exercise("backward")
+def check_an_array_that_a_rule_gives_twice_is_shared() -> None:
+    @primitive
+    def half_each(x: Array, y: Array) -> Array:
+        return (x + y) / 2
+
+    @gradient("half_each")
+    def half_each_gradient(g: Array, call: Record) -> Any:
+        both = g / 2
+        return both, both
+
+    p, q = leaf([1.0]), leaf([1.0])
+    backward(half_each(p, q))
+    assert p.grad is not None
+    assert q.grad is not None
+    assert not np.shares_memory(p.grad, q.grad), (
+        "half_each(p, q).backward(), whose rule answers `both, both`: p.grad and q.grad are one "
+        "array. An operand before was given it, so its id belongs among those that are taken"
+    )
 
 
 @exercise("backward")
@@ -543,7 +584,8 @@ def check_a_wrong_element_is_named_with_its_operand() -> None:
 
     with raises(
         GradientError,
-        r"operand 1\b.*\(1, 0\)",
+        r"crooked.*operand 1\b.*\(1, 0\)",
+        words="crooked, operand 1 and (1, 0)",
         call="gradcheck(crooked, x, y), where dy is twice what it should be at index (1, 0)",
         why="every element of every operand is moved, and the message says which one failed",
     ):
@@ -638,6 +680,29 @@ def check_what_is_not_floating_point_is_left_alone() -> None:
             f"gradcheck(mul, floats, integers): {error}. An operand that in_float64 did not make "
             "a tensor has no gradient to check"
         ) from None
+    try:
+        gradcheck(cross_entropy, array(LOGITS), Tensor([2, 0]))
+    except GradientError as error:
+        raise AssertionError(
+            f"gradcheck(cross_entropy, logits, Tensor([2, 0])): {error}. A class index has no "
+            "slope: only what requires a gradient is moved"
+        ) from None
+
+
+@exercise("gradcheck")
+def check_each_element_is_put_back_before_the_next_one_moves() -> None:
+    x, most = array([1.0, 2.0, 3.0]), 0
+
+    def watched(y: Tensor) -> Tensor:
+        nonlocal most
+        most = max(most, int((y.data != x).sum()))
+        return y * y
+
+    gradcheck(watched, x)
+    assert most == 1, (
+        f"gradcheck(f, x) of x (3,): f was called with {most} elements of x moved at once. One is "
+        "moved, up and down, and put back before the next one"
+    )
 
 
 # The same elements, elsewhere
@@ -660,6 +725,13 @@ def check_a_transposed_gradient_is_transposed_back() -> None:
         (array([[1, 3, 5], [2, 4, 6]]),),
         call="z = x.mT of x (2, 3): transpose_gradient([[1, 2], [3, 4], [5, 6]], z.node)",
         why="without parameters the last two axes were swapped; swapping them again undoes it",
+    )
+    g = counted(2, 4, 3)
+    same(
+        ask(transpose_gradient, leaf(np.ones((2, 3, 4))).mT, g),
+        (array([[[m[j, i] for j in range(4)] for i in range(3)] for m in g]),),
+        call="z = x.mT of x (2, 3, 4): transpose_gradient(1 ... 24, z.node)",
+        why="in a stack, too, it is the last two axes that were swapped: -2 and -1, not 0 and 1",
     )
 
 
@@ -712,6 +784,12 @@ def check_a_sum_spreads_its_gradient_along_what_it_summed() -> None:
         call="z = x.sum(axis=1) of x (2, 2): sum_gradient([5, 7], z.node)",
         why="row 0 was summed into z[0]; without its axis back, g would spread along the columns",
     )
+    same(
+        ask(sum_gradient, sum_of(leaf(np.ones((2, 2))), axis=1), [5, 7]),
+        (array([[5, 5], [7, 7]]),),
+        call="z = tinytorch.sum(x, axis=1) of x (2, 2): sum_gradient([5, 7], z.node)",
+        why="call.params holds what was passed, and only that: axis here, and no keepdims",
+    )
 
 
 @exercise("sum_gradient")
@@ -722,6 +800,24 @@ def check_an_axis_that_was_kept_is_not_added_again() -> None:
         call="z = x.sum(axis=1, keepdims=True) of x (2, 3): sum_gradient([[5], [7]], z.node)",
         why="with keepdims g has the axis already",
     )
+
+
+@exercise("sum_gradient")
+def check_a_mean_of_single_elements_or_of_none_has_a_gradient() -> None:
+    same(
+        ask(mean_gradient, leaf([[1.0, 2.0]]).mean(axis=0), [5, 7]),
+        (array([[5, 7]]),),
+        call="z = x.mean(axis=0) of x (1, 2): mean_gradient([5, 7], z.node)",
+        why="the mean of one element is that element",
+    )
+    try:
+        answer = ask(mean_gradient, leaf(np.ones((3, 0))).mean(axis=0), np.ones(0))
+    except ZeroDivisionError:
+        raise AssertionError(
+            "z = x.mean(axis=0) of x (3, 0): mean_gradient divided by zero. There are no means to "
+            "divide x.size by: use max(call.out.size, 1)"
+        ) from None
+    same(answer, (np.ones((3, 0)),), call="z = x.mean(axis=0) of x (3, 0): mean_gradient(g, ...)")
 
 
 @exercise("sum_gradient")
@@ -754,6 +850,16 @@ def check_only_the_largest_receives_a_gradient_in_each_row_where_there_is_an_axi
         call="z = [[1, 4], [3, 2]].max(axis=1): max_gradient([5, 7], z.node)",
         why="each row is compared with its own maximum, and weighted with its own g",
     )
+    for z, g, text in (
+        (leaf([[1.0, 4.0], [3.0, 2.0]]).max(axis=1, keepdims=True), [[5], [7]], "keepdims=True"),
+        (max_of(leaf([[1.0, 4.0], [3.0, 2.0]]), axis=1), [5, 7], "no keepdims passed"),
+    ):
+        same(
+            ask(max_gradient, z, g),
+            (array([[0, 5], [7, 0]]),),
+            call=f"z = maximum of [[1, 4], [3, 2]] over axis 1, {text}: max_gradient(g, z.node)",
+            why="restore_axes wants to know whether the axis is there still; not passed is False",
+        )
 
 
 @exercise("max_gradient")
@@ -764,9 +870,31 @@ def check_ties_share_evenly() -> None:
         call="z = [3, 1, 3].max(): max_gradient(6, z.node)",
         why="two elements are largest; PyTorch's max() and amax() give each half",
     )
+    same(
+        ask(max_gradient, leaf([[3.0, 3.0], [1.0, 2.0]]).max(axis=1), [6, 8]),
+        (array([[3, 3], [0, 8]]),),
+        call="z = [[3, 3], [1, 2]].max(axis=1): max_gradient([6, 8], z.node)",
+        why="row 0 has two winners, row 1 has one; without its axis the count of a row would "
+        "divide a column",
+    )
 
 
 # The matrix product
+def unbroadcast_by_hand(g: Any, ndim: int) -> Any:
+    """Sum the axes in front that a rule may leave to `unbroadcast`."""
+    return g.sum(axis=tuple(range(np.ndim(g) - ndim)))
+
+
+def passed_over(z: Tensor, g: Any) -> tuple[Any, ...]:
+    """What matmul_gradient answers where a vector needs no gradient."""
+    try:
+        return ask(matmul_gradient, z, g)
+    except AttributeError as error:
+        raise AssertionError(
+            f"z = x @ y, where the vector needs no gradient: {error}. None has no axis to take away"
+        ) from None
+
+
 @exercise("matmul_gradient")
 def check_matrices_and_stacks_of_them_have_two_products_as_gradients() -> None:
     x, y, g = counted(2, 2), counted(2, 2) + 4, array([[1.0, 10.0], [100.0, 1000.0]])
@@ -795,6 +923,23 @@ def check_a_vector_on_the_right_counts_as_a_column() -> None:
         call="z = x (2, 3) @ y (3,): matmul_gradient(g (2,), z.node)",
         why="give y and g the axis of size 1 that NumPy gave y, and take it from dy again",
     )
+    x, y, g = counted(2, 3, 4), counted(4), counted(2, 3)
+    dx, dy = ask(matmul_gradient, leaf(x) @ leaf(y), g)
+    dy = unbroadcast_by_hand(dy, 1)
+    same(
+        (dx, dy),
+        (np.einsum("bn,k->bnk", g, y), np.einsum("bn,bnk->k", g, x)),
+        call="z = x (2, 3, 4) @ y (4,): matmul_gradient(g (2, 3), z.node)",
+        why="the axis that NumPy gave y, and dropped from z, is the last one, however many there "
+        "are: -1, not 1",
+    )
+    x, y, g = counted(2, 3), counted(3), counted(2)
+    same(
+        passed_over(leaf(x) @ Tensor(y), g)[0],
+        np.einsum("n,k->nk", g, y),
+        call="z = x (2, 3) @ y (3,), where y is data: matmul_gradient(g (2,), z.node)[0]",
+        why="dy is None then: there is no axis to take away from it",
+    )
 
 
 @exercise("matmul_gradient")
@@ -805,6 +950,12 @@ def check_a_vector_on_the_left_counts_as_a_row() -> None:
         (np.einsum("m,km->k", g, y), np.einsum("m,k->km", g, x)),
         call="z = x (2,) @ y (2, 3): matmul_gradient(g (3,), z.node)",
         why="give x and g the axis of size 1 that NumPy gave x, and take it from dx again",
+    )
+    same(
+        passed_over(Tensor(x) @ leaf(y), g)[1],
+        np.einsum("m,k->km", g, x),
+        call="z = x (2,) @ y (2, 3), where x is data: matmul_gradient(g (3,), z.node)[1]",
+        why="dx is None then: there is no axis to take away from it",
     )
 
 
@@ -862,15 +1013,18 @@ def check_no_bias_and_no_wanted_input_gradient_are_none() -> None:
     assert dx is None, "linear(x, weight, None), x is data: call.needs[0] is False, so dx is None"
     assert dbias is None, "linear(x, weight, None): there is no bias, so its gradient is None"
     same(dweight, counted(3, 2).T @ counted(3, 4), call="linear(x, weight, None): dweight")
+    z = linear(leaf(counted(3, 2)), Tensor(counted(2, 4)), None)
+    _, dweight, _ = ask(linear_gradient, z, counted(3, 4))
+    assert dweight is None, "linear(x, weight, None), weight is frozen: call.needs[1] is False"
 
 
 # Activations
 @exercise("relu_gradient")
 def check_relu_passes_g_where_x_is_positive_only() -> None:
     same(
-        ask(relu_gradient, relu(leaf([-2.0, 0.0, 3.0])), [1, 10, 100]),
+        ask(relu_gradient, relu(leaf([-2.0, 0.0, 0.5])), [1, 10, 100]),
         ([0, 0, 100],),
-        call="z = relu([-2, 0, 3]): relu_gradient([1, 10, 100], z.node)",
+        call="z = relu([-2, 0, 0.5]): relu_gradient([1, 10, 100], z.node)",
         why="the slope is 0 below 0 and 1 above; at 0 itself it is taken to be 0, as in PyTorch",
     )
 
@@ -920,6 +1074,24 @@ def check_every_softmax_output_depends_on_every_input_along_its_axis() -> None:
 
 
 @exercise("softmax_gradient")
+def check_each_row_has_a_softmax_of_its_own() -> None:
+    x, g = counted(2, 2) / 3, array([[1.0, 10.0], [100.0, 1000.0]])
+    same(
+        ask(softmax_gradient, softmax(leaf(x)), g),
+        (np.stack([row @ jacobian_of_softmax(at) for row, at in zip(g, x, strict=True)]),),
+        call="z = softmax(x (2, 2)): softmax_gradient([[1, 10], [100, 1000]], z.node)",
+        why="the sum over a row stays with the row, by keepdims=True; a square hides the mistake",
+    )
+    p = [np.exp(row) / np.exp(row).sum() for row in x]
+    same(
+        ask(log_softmax_gradient, log_softmax(leaf(x)), g),
+        (np.stack([row - share * row.sum() for row, share in zip(g, p, strict=True)]),),
+        call="z = log_softmax(x (2, 2)): log_softmax_gradient([[1, 10], [100, 1000]], z.node)",
+        why="the sum over a row stays with the row, by keepdims=True; a square hides the mistake",
+    )
+
+
+@exercise("softmax_gradient")
 def check_log_softmax_takes_p_times_the_sum_of_g_along_its_axis() -> None:
     x, g = array([0.0, 1.0, 2.0]), array([1.0, 10.0, 100.0])
     p = np.exp(x) / np.exp(x).sum()
@@ -961,6 +1133,13 @@ def check_a_target_that_wants_a_gradient_receives_the_opposite() -> None:
         call="mse_loss([1, 2], [0, 4]), both requiring gradients: mse_loss_gradient(1, loss.node)",
         why="only the difference counts, so moving the target up is moving the prediction down",
     )
+    prediction, target = [1.0, 2.0], [0.0, 4.0]
+    _, dtarget = ask(mse_loss_gradient, mse_loss(Tensor(prediction), leaf(target)), 1)
+    call = "mse_loss(prediction, target), where {}: mse_loss_gradient(1, loss.node)[1]"
+    why = "call.needs[1] is about the target, whatever the prediction needs"
+    same(dtarget, [-1, 2], call=call.format("only the target requires a gradient"), why=why)
+    _, dtarget = ask(mse_loss_gradient, mse_loss(leaf(prediction), Tensor(target)), 1)
+    same(dtarget, None, call=call.format("the target requires none"), why=why)
 
 
 @exercise("mse_loss_gradient")
@@ -1043,3 +1222,16 @@ def check_targets_may_be_smoothed_or_be_probabilities() -> None:
         why="target_probabilities says what was wanted of each class; and a target that wants a "
         "gradient receives -log p, times the 0.7 that smoothing left of it",
     )
+
+
+@exercise("cross_entropy_gradient")
+def check_logits_and_targets_are_asked_for_apart() -> None:
+    wanted = array([[0.0, 0.25, 0.75], [0.5, 0.5, 0.0]])
+    loss = cross_entropy(Tensor(LOGITS), leaf(wanted))
+    log_p = np.log(np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True))
+    call = "cross_entropy(logits, targets), where {}: cross_entropy_gradient(1, loss.node)[1]"
+    why = "call.needs[1] is about the targets, whatever the logits need"
+    found = ask(cross_entropy_gradient, loss, 1)[1]
+    same(found, -log_p / 2, call=call.format("only the targets require a gradient"), why=why)
+    found = ask(cross_entropy_gradient, cross_entropy(leaf(LOGITS), Tensor([2, 0])), 1)[1]
+    same(found, None, call=call.format("the targets are class indices"), why=why)
