@@ -31,7 +31,7 @@ STYLE = """
   --box: #1e242c; --line: #343c47; --accent: #7ab3ea } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 51rem; color: var(--ink);
-  background: var(--page); font: 1.05rem/1.6 system-ui, sans-serif }
+  background: var(--page); font: 1.05rem/1.6 system-ui, sans-serif; overflow-wrap: break-word }
 h1, h2, h3 { line-height: 1.25; margin: 2.2em 0 .6em }
 h1 { margin-top: 0 } h2 { border-bottom: 1px solid var(--line); padding-bottom: .25em }
 a { color: var(--accent) }
@@ -40,11 +40,14 @@ pre { overflow-x: auto; padding: .8em 1em; border-radius: 6px; background: var(-
   font: .8rem/1.55 ui-monospace, monospace; margin: .8em 0 }
 code { font-family: ui-monospace, monospace; font-size: .92em }
 :not(pre) > code { background: var(--box); padding: .1em .3em; border-radius: 4px }
+pre span { text-decoration: none !important }
 pre.output { background: none; border: 1px solid var(--line) }
 table { border-collapse: collapse; display: block; overflow-x: auto }
 th, td { border-bottom: 1px solid var(--line); padding: .35em .8em; text-align: left }
-figure { margin: 1.5em 0; text-align: center } figcaption { color: var(--soft); font-size: .9em }
+figure { margin: 1.5em 0; text-align: center; overflow-x: auto }
+figcaption { color: var(--soft); font-size: .9em }
 svg { max-width: 100%; height: auto } svg.plot { width: 100% }
+@media (max-width: 40rem) { svg:not(.plot) { max-width: none; min-width: 31rem } }
 .box { border: 1px solid var(--line); border-left: 4px solid var(--accent); border-radius: 6px;
   padding: .2em 1.1em 1em; margin: 1.5em 0 }
 .box h3 { margin: .8em 0 .4em } .soft, summary { color: var(--soft) } summary { cursor: pointer }
@@ -151,13 +154,14 @@ class _Page:
     def exercise(self, exercise: Exercise) -> str:
         number = self.about.lesson.number
         needs = ", ".join(f"<code>{escape(need)}</code>" for need in exercise.needs)
+        names = ", ".join(f"<code>{escape(name)}</code>" for name in exercise.names)
         code = "\n\n\n".join(text_of(self.start, name) for name in exercise.names)
         hints = "".join(
             _folded(f"Hint {i} of {len(exercise.hints)}", self.prose(hint))
             for i, hint in enumerate(exercise.hints, 1)
         )
         return (
-            f'<section class="box"><h3>Exercise: <code>{escape(exercise.id)}</code></h3>'
+            f'<section class="box"><h3>Exercise: {names}</h3>'
             f'<p class="soft">{points(exercise)}{f", builds on {needs}" if needs else ""}. Check: '
             f"<code>tito test {number} {escape(exercise.id)}</code></p>"
             f"{_pre(code)}{hints}</section>"
