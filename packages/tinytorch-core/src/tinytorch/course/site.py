@@ -48,14 +48,12 @@ def page(about: Subject, found: Mapping[int, Shown]) -> str:
 
 
 def modules_list(listed_tiers: Iterable[Tier]) -> str:
-    """Return all modules of some tiers, a table for each: the lesson, and the time it takes."""
+    """Return all modules of some tiers, a table for each: its lesson, and the time it takes."""
     tables = []
     for tier in listed_tiers:
         head = f"## {tier.distribution}\n\n{tier.title[:1].upper()}{tier.title[1:]}.\n"
-        columns = (
-            "| Module | Lesson | Minutes to read | Minutes to code |\n| --- | --- | --- | --- |"
-        )
-        tables.append("\n".join([head, columns, *(_row(module) for module in tier.modules)]))
+        rows = ["| Module | Lesson |", "| --- | --- |", *map(_row, tier.modules)]
+        tables.append("\n".join([head, *rows]))
     return "\n\n".join(tables)
 
 
@@ -63,10 +61,10 @@ def _row(module: CourseModule) -> str:
     name = f"{module.number} {module.title}"
     path = lesson_path(module.module)
     if path is None:
-        return f"| {name} | not written yet | | |"
+        return f"| {name} | not written yet |"
     meta = read(path).meta
-    times = f"{meta['reading_minutes']} | {meta['coding_minutes']}"
-    return f"| {name} | [{meta['title']}]({path.name}) | {times} |"
+    times = f"{meta['reading_minutes']} minutes to read, {meta['coding_minutes']} to code"
+    return f"| [{name}]({path.name}) | {times} |"
 
 
 class _Page:
