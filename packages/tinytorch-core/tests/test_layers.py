@@ -323,3 +323,8 @@ def test_linear_reminds_of_flattening_images_where_that_would_help():
             layer(Tensor(np.zeros(shape)))
     with pytest.raises(ShapeError, match=r"of weight \(1, 2\)$"):
         Linear(1, 2)(Tensor(np.zeros(3)))  # one example, of three features
+
+
+def test_the_name_of_a_file_is_no_state_and_load_is_named():
+    with pytest.raises(TypeError, match=r"got a str: .*load_state_dict\(tinytorch.load\(path\)\)"):
+        Linear(2, 2).load_state_dict("model.safetensors")

@@ -175,3 +175,27 @@ def test_bce_is_linear_in_the_target_where_the_logarithm_stops() -> None:
     assert y.grad is not None
     at = [binary_cross_entropy(p, Tensor([v] * 3), reduction="none").data for v in (0.0, 1.0)]
     np.testing.assert_allclose(y.grad, at[1] - at[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [MSELoss, CrossEntropyLoss, BCELoss, BCEWithLogitsLoss])
+def test_a_reduction_that_there_is_not_is_refused_when_the_loss_is_made(loss):
+    with pytest.raises(
+        ValueError, match='reduction is \'avg\'; it must be "mean", "sum" or "none"'
+    ):
+        loss(reduction="avg")
+    for reduction in ("mean", "sum", "none"):
+        assert loss(reduction).reduction == reduction
+
+
+@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
+@pytest.mark.parametrize("target", [[-1.0, 1.0], [0.0, 2.0], [0.5, np.nan]])
+def test_targets_that_are_no_probabilities_are_refused(loss, target):
+    with pytest.raises(
+        ValueError, match=rf"^{loss.name}: targets run from .* two classes; for more"
+    ):
+        loss(Tensor([0.25, 0.75]), Tensor(target))
+
+
+@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
+def test_targets_may_leave_the_unit_interval_by_rounding(loss):
+    loss(Tensor([0.25, 0.75]), Tensor([-1e-6, 1 + 1e-6]))

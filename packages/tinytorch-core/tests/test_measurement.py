@@ -149,3 +149,8 @@ def test_memory_is_written_with_a_fitting_unit(count: int, text: str) -> None:
 def test_a_measurement_without_runs_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least one run"):
         measure(int, **wrong)  # type: ignore[arg-type]
+
+
+def test_what_a_call_returned_is_not_what_is_measured():
+    with pytest.raises(TypeError, match=r"got a Tensor: .*measure\(model, x\), not what model"):
+        measure(tinytorch.Tensor([1.0]))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tinytorch import GradientError, ShapeError, Tensor, load, no_grad, save
 from tinytorch.core import context
 from tinytorch.core.activations import relu
-from tinytorch.core.optimizers import SGD, Adam, AdamW, adam_update, sgd_update
+from tinytorch.core.layers import Linear
+from tinytorch.core.optimizers import SGD, Adam, AdamW, Optimizer, adam_update, sgd_update
 from tinytorch.core.parameter_groups import UnclearedGradientsWarning
 from tinytorch.core.primitive import KERNELS
 
@@ -539,13 +540,21 @@ REFUSED = [
     (lambda: SGD([Tensor([1, 2])]), TypeError, "parameter 0 is int64.*dtype=np.float32"),
     (lambda: SGD([Tensor([1.0])]), GradientError, "none of the parameters requires a gradient"),
     (lambda: SGD([parameter(2), result()]), GradientError, "parameter 1 is the result of mul"),
-    (lambda: SGD([parameter(2)], lr=-0.1), ValueError, "SGD: lr=-0.1: it must be at least 0"),
+    (lambda: Adam(Linear(2, 2)), TypeError, r"got a Linear.*model.parameters\(\)"),
+    (lambda: SGD([parameter(2)], lr=-0.1), ValueError, "SGD: lr=-0.1: .* a number, at least 0"),
+    (lambda: SGD([parameter(2)], lr="0.1"), TypeError, "SGD: lr='0.1': .* a number, at least 0"),
+    (lambda: SGD([parameter(2)], momentum=None), TypeError, "momentum=None: it must be a number"),
     (lambda: SGD([parameter(2)], lr=float("nan")), ValueError, "lr=nan"),
-    (lambda: SGD([parameter(2)], momentum=-1), ValueError, "momentum=-1"),
+    (lambda: SGD([parameter(2)], momentum=-1), ValueError, "momentum=-1: .* a number, at least 0"),
     (lambda: SGD([parameter(2)], weight_decay=-1), ValueError, "weight_decay=-1"),
     (lambda: SGD([parameter(2)], nesterov=True), ValueError, "momentum=0.0.*above 0 for nesterov"),
-    (lambda: Adam([parameter(2)], eps=-1), ValueError, "Adam: eps=-1: it must be at least 0"),
+    (lambda: Adam([parameter(2)], eps=-1), ValueError, "Adam: eps=-1: .* a number, at least 0"),
+    (lambda: Adam([parameter(2)], betas=0.9), TypeError, "betas=0.9: it must be two numbers"),
+    (lambda: Adam([parameter(2)], betas=(0.9, "1")), TypeError, "it must be two numbers"),
+    (lambda: Adam([parameter(2)], betas=(0.9,)), ValueError, r"betas=\(0.9,\): .* two numbers"),
     (lambda: Adam([parameter(2)], betas=(0.9, 1.0)), ValueError, r"betas=\(0.9, 1.0\)"),
+    (lambda: Adam([parameter(2)], betas=(1.0, 0.9)), ValueError, r"betas=\(1.0, 0.9\)"),
+    (lambda: Adam([parameter(2)], betas=(-0.1, 0.9)), ValueError, "each at least 0 and below 1"),
     (lambda: AdamW([parameter(2)], lr=-1), ValueError, "AdamW: lr=-1"),
     (
         lambda: SGD([{"params": [parameter(2)], "beta": 1}]),
@@ -576,6 +585,34 @@ def test_a_gradient_of_another_shape_is_refused():
         SGD([p]).step()
 
 
+def test_the_ends_of_a_range_are_taken_where_they_make_sense():
+    SGD([parameter(2)], lr=0, momentum=0, weight_decay=0)
+    Adam([parameter(2)], lr=0, betas=(0, 0), eps=0)
+
+
+def test_an_optimizer_of_ones_own_needs_an_update():
+    class Lazy(Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Lazy has no update"):
+        Lazy([with_gradient(parameter(2))]).step()
+
+
+def test_options_that_are_not_given_are_those_that_pytorch_has_too():
+    momentum = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False}
+    assert SGD([parameter(2)]).defaults == {"lr": 1e-3, **momentum}
+    adam = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
+    assert Adam([parameter(2)]).defaults == adam
+    assert AdamW([parameter(2)]).defaults == adam | {"weight_decay": 1e-2}
+
+
+def test_without_momentum_nothing_is_kept():
+    p = with_gradient(parameter(2))
+    optimizer = SGD([p])
+    optimizer.step()
+    assert optimizer.state == {p: {}}
+
+
 @pytest.mark.parametrize("kernels", ["plain", "fast"])
 def test_a_rule_that_is_given_no_options_is_the_simplest_of_its_kind(kernels):
     p, g = (a.astype(np.float64) for a in arrays(2, 5, np.float32, 0))
@@ -588,10 +625,19 @@ def test_a_rule_that_is_given_no_options_is_the_simplest_of_its_kind(kernels):
         sgd_update(forgetful, g, buffer, lr=0.1)  # momentum 0 forgets the buffer
         np.testing.assert_allclose(forgetful, p - 0.1 * g)
 
+        buffer, heavy = np.ones(5), p.copy()
+        sgd_update(heavy, g, buffer, lr=0.1, momentum=0.9)  # the buffer, not Nesterov's look ahead
+        np.testing.assert_allclose(heavy, p - 0.1 * (0.9 + g))
+
+        p = -100 * g  # so that a weight decay nobody asked for would turn the step round
         first = p.copy()
         options = {"step": 1, "lr": 0.1, "betas": (0.9, 0.99), "eps": 0.0}
         adam_update(first, g, np.zeros(5), np.zeros(5), **options)
         np.testing.assert_allclose(first, p - 0.1 * np.sign(g))  # Adam's first step is +-lr
+
+        first = p.copy()
+        adam_update(first, g, np.zeros(5), np.zeros(5), **options, weight_decay=1.0)
+        np.testing.assert_allclose(first, p + 0.1 * np.sign(g))  # L2, unless decoupled is asked for
 
 
 @pytest.mark.parametrize("name", ["adam_update", "sgd_update"])

@@ -310,6 +310,17 @@ def test_another_optimizer_is_refused_before_anything_changes(tmp_path: Path) ->
     assert other.outcome() == before
 
 
+def test_another_model_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    model = Linear(4, 3)
+    other = Trainer(model, CrossEntropyLoss(), Adam(model.parameters()), progress=False)
+    before = model.state_dict(), other.optimizer.state_dict()
+    words = rf"{path.name} is the checkpoint of another run: this state does not fit Linear"
+    with pytest.raises(ValueError, match=words):
+        other.resume(path)
+    assert str((model.state_dict(), other.optimizer.state_dict())) == str(before)
+
+
 def test_generators_are_found_wherever_attributes_hold_them() -> None:
     class Noise:
         def __init__(self) -> None:

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as npst
 import tinytorch
 from tinytorch.core import files, serialization
 from tinytorch.core.files import write_atomically
+from tinytorch.core.layers import Linear
 from tinytorch.core.serialization import load, load_metadata, save
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", ">f4", ">i8"]
@@ -190,3 +191,20 @@ def test_the_checksum_stands_in_the_header(whole: Path) -> None:
     content = whole.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert len(header["__metadata__"][serialization.CHECKSUM]) == 8
+
+
+@pytest.mark.parametrize("what", [Linear(2, 2), "model.safetensors", [tinytorch.Tensor([1.0])]])
+def test_what_has_no_names_is_not_saved_and_state_dict_is_named(what, tmp_path: Path) -> None:
+    words = rf"save: expected tensors by name, got a {type(what).__name__}: save\(model.state_dict"
+    with pytest.raises(TypeError, match=words):
+        save(what, tmp_path / "x.safetensors")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_in_place_of_a_file_lists_the_files_in_it(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match=r"is a folder: .*it holds no .safetensors file"):
+        load(tmp_path)
+    for name in ("last.safetensors", "best.safetensors"):
+        save({"x": tinytorch.Tensor([1.0])}, tmp_path / name)
+    with pytest.raises(IsADirectoryError, match=r"\(best.safetensors, last.safetensors\)"):
+        load(tmp_path)

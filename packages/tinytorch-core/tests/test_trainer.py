@@ -17,6 +17,7 @@ from tinytorch import Tensor
 from tinytorch.core.history import History
 from tinytorch.core.progress import Lines, Silent, display
 from tinytorch.core.training import (
+    CosineSchedule,
     EarlyStopping,
     Trainer,
 )
@@ -337,3 +338,31 @@ def test_an_optimizer_of_another_model_is_refused() -> None:
     ours, theirs = Linear(2, 2), Linear(2, 2)
     with pytest.raises(ValueError, match="no parameter of this model"):
         Trainer(ours, CrossEntropyLoss(), SGD(theirs.parameters(), lr=0.1))
+
+
+@pytest.mark.parametrize("what", [points(), Tensor(np.ones((4, 4))), np.ones((4, 4)), 3])
+def test_what_gives_no_batches_is_refused_before_training(what: Any) -> None:
+    words = rf"expected a loader of batches \(x, y\), got a {type(what).__name__}: .*DataLoader"
+    mine = trainer()
+    before = weights(mine.model)
+    with pytest.raises(TypeError, match=f"^fit: {words}"):
+        mine.fit(what, epochs=1)
+    with pytest.raises(TypeError, match=f"^fit: validation: {words}"):
+        mine.fit(DataLoader(points(), 8), what, epochs=1)
+    with pytest.raises(TypeError, match=f"^evaluate: {words}"):
+        mine.evaluate(what)
+    assert all(map(np.array_equal, before, weights(mine.model)))
+
+
+def test_a_class_in_place_of_an_object_is_refused() -> None:
+    model = network()
+    given = {"loss": CrossEntropyLoss(), "optimizer": SGD(model.parameters())}
+    for argument, cls in {
+        "loss": CrossEntropyLoss,
+        "optimizer": SGD,
+        "schedule": CosineSchedule,
+        "early_stopping": EarlyStopping,
+    }.items():
+        words = rf"Trainer: {argument}={cls.__name__} is the class: .*{cls.__name__}\(\.\.\.\)"
+        with pytest.raises(TypeError, match=words):
+            Trainer(model, **{**given, argument: cls})

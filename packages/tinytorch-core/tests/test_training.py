@@ -318,3 +318,10 @@ def test_schedules_equal_pytorch() -> None:
         ),
     ]:
         assert [mine(step) for step in range(25)] == pytest.approx(list(factors(theirs)))
+
+
+@pytest.mark.parametrize("what", [Linear(2, 2), network(), [None], 3])
+def test_clipping_names_the_parameters_where_something_else_is_given(what) -> None:
+    words = rf"expected a list of tensors, got a {type(what).__name__}: .*model.parameters\(\)"
+    with pytest.raises(TypeError, match=words):
+        clip_grad_norm(what, 1.0)

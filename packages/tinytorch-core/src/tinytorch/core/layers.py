@@ -129,6 +129,11 @@ class Module:
         strict  names must be the same on both sides. Nothing is changed unless everything fits;
                 otherwise ValueError lists what is missing, unexpected, or of another shape.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict: expected arrays by name, got a {type(state).__name__}: "
+                "to read them from a file, model.load_state_dict(tinytorch.load(path))"
+            )
         own = dict(self._named_state())
         arrays = {k: v.data if isinstance(v, Tensor) else np.asarray(v) for k, v in state.items()}
         faults = [

@@ -12,6 +12,8 @@ from tinytorch.core.errors import ShapeError
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.tensor import Tensor
 
+CLASSES = "0 and 1 are the two classes; for more than two use cross_entropy"
+
 
 def reduce(losses: Array, reduction: str) -> Array:
     """Combine the losses of many examples into one: their mean or sum, or leave them ("none")."""
@@ -21,7 +23,21 @@ def reduce(losses: Array, reduction: str) -> Array:
         return np.sum(losses)
     if reduction == "none":
         return losses
-    raise ValueError(f'reduction is {reduction!r}; it must be "mean", "sum" or "none"')
+    raise reduction_error(reduction)
+
+
+def reduction_error(reduction: object) -> ValueError:
+    """The error for a reduction that there is not."""
+    return ValueError(f'reduction is {reduction!r}; it must be "mean", "sum" or "none"')
+
+
+def require_probabilities(name: str, values: Array, hint: str, slack: float = 0.0) -> None:
+    """Raise ValueError, with a hint, unless all values (any shape) lie in [0, 1], or nearly."""
+    if values.size and not (values.min() >= -slack and values.max() <= 1 + slack):
+        raise ValueError(
+            f"{name} from {values.min():.3g} to {values.max():.3g}, but probabilities lie in "
+            f"[0, 1]; {hint}"
+        )
 
 
 def require_same_shape(name: str, prediction: Array, target: Array) -> None:
@@ -92,14 +108,12 @@ def binary_cross_entropy(p: Array, target: Array, *, reduction: str = "mean") ->
 
     p, target: one shape, in [0, 1]. Logarithms stop at -100, as in PyTorch, so that p = 0 and
     p = 1 stay finite; `binary_cross_entropy_with_logits` has no such edge. Raises ValueError for
-    p outside of [0, 1].
+    values outside of [0, 1].
     """
     require_same_shape("binary_cross_entropy", p, target)
-    if p.size and not (p.min() >= 0 and p.max() <= 1):
-        raise ValueError(
-            f"binary_cross_entropy: p runs from {p.min():.3g} to {p.max():.3g}, but probabilities "
-            "lie in [0, 1]; for logits use binary_cross_entropy_with_logits"
-        )
+    fix = "for logits use binary_cross_entropy_with_logits"
+    require_probabilities("binary_cross_entropy: p runs", p, fix)
+    require_probabilities("binary_cross_entropy: targets run", target, CLASSES, slack=1e-4)
     with np.errstate(divide="ignore"):
         log_p, log_not_p = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
     return reduce(-(target * log_p + (1 - target) * log_not_p), reduction)
@@ -111,30 +125,39 @@ def binary_cross_entropy_with_logits(
 ) -> Array:
     """`binary_cross_entropy(sigmoid(logits), target)`, finite for every logit.
 
-    With p = sigmoid(x), -log p = log(1 + exp(-x)); written with |x|, exp cannot overflow.
+    With p = sigmoid(x), -log p = log(1 + exp(-x)); written with |x|, exp cannot overflow. Raises
+    ValueError for targets outside of [0, 1].
     """
     require_same_shape("binary_cross_entropy_with_logits", logits, target)
+    name = "binary_cross_entropy_with_logits: targets run"
+    require_probabilities(name, target, CLASSES, slack=1e-4)
     losses = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
     return reduce(losses, reduction)
 
 
-class MSELoss:
-    """Layer form of `mse_loss`."""
+class Loss:
+    """What the layer forms share: how the losses of many examples become one."""
 
     def __init__(self, reduction: str = "mean") -> None:
+        if reduction not in ("mean", "sum", "none"):
+            raise reduction_error(reduction)
         self.reduction = reduction
+
+
+class MSELoss(Loss):
+    """Layer form of `mse_loss`."""
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         return mse_loss(prediction, target, reduction=self.reduction)
 
 
-class CrossEntropyLoss:
+class CrossEntropyLoss(Loss):
     """Layer form of `cross_entropy`."""
 
     def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing is {label_smoothing}; it must lie in [0, 1]")
-        self.reduction = reduction
+        super().__init__(reduction)
         self.label_smoothing = label_smoothing
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -143,21 +166,15 @@ class CrossEntropyLoss:
         )
 
 
-class BCELoss:
+class BCELoss(Loss):
     """Layer form of `binary_cross_entropy`."""
-
-    def __init__(self, reduction: str = "mean") -> None:
-        self.reduction = reduction
 
     def __call__(self, p: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy(p, target, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss:
+class BCEWithLogitsLoss(Loss):
     """Layer form of `binary_cross_entropy_with_logits`."""
-
-    def __init__(self, reduction: str = "mean") -> None:
-        self.reduction = reduction
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)

@@ -81,6 +81,11 @@ def measure(
     >>> measure(sorted, range(1000), repeats=3, min_time=0).repeats
     3
     """
+    if not callable(fn):
+        raise TypeError(
+            f"measure: expected a function, got a {type(fn).__name__}: give it the function and "
+            "its arguments, measure(model, x), not what model(x) returned"
+        )
     if repeats < 1 or warm_up < 0 or min_time < 0:
         raise ValueError(
             f"measure: repeats={repeats}, warm_up={warm_up}, min_time={min_time}: at least one "

@@ -131,10 +131,9 @@ class SGD(Optimizer):
 
     def check(self, options: Mapping[str, Any]) -> None:
         super().check(options)
-        momentum = options["momentum"]
-        self.require(options, "momentum", momentum >= 0, "at least 0")
+        self.require(options, "momentum", lambda value: value >= 0, "a number, at least 0")
         if options["nesterov"]:
-            self.require(options, "momentum", momentum > 0, "above 0 for nesterov")
+            self.require(options, "momentum", lambda value: value > 0, "above 0 for nesterov")
 
     def update(self, parameter: Array, gradient: Array, state: State, group: Group) -> None:
         if group["momentum"] and not state:
@@ -148,6 +147,11 @@ class SGD(Optimizer):
             weight_decay=float(group["weight_decay"]),
             nesterov=group["nesterov"],
         )
+
+
+def two_shares(betas: Any) -> bool:
+    """Whether these are two numbers, each at least 0 and below 1."""
+    return len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
 
 
 class Adam(Optimizer):
@@ -168,10 +172,8 @@ class Adam(Optimizer):
 
     def check(self, options: Mapping[str, Any]) -> None:
         super().check(options)
-        self.require(options, "eps", options["eps"] >= 0, "at least 0")
-        beta1, beta2 = options["betas"]
-        fit = 0 <= beta1 < 1 and 0 <= beta2 < 1
-        self.require(options, "betas", fit, "two numbers, each at least 0 and below 1")
+        self.require(options, "eps", lambda value: value >= 0, "a number, at least 0")
+        self.require(options, "betas", two_shares, "two numbers, each at least 0 and below 1")
 
     def update(self, parameter: Array, gradient: Array, state: State, group: Group) -> None:
         if not state:

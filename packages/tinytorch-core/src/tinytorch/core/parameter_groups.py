@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -80,17 +80,26 @@ class ParameterGroups:
         self.param_groups.append(options)
 
     def check(self, options: Mapping[str, Any]) -> None:
-        """Raise ValueError for a value that makes no sense. Optimizers add their own."""
+        """Raise ValueError or TypeError for a value that makes no sense. Optimizers add theirs."""
         for option in ("lr", "weight_decay"):
             if option in options:
-                self.require(options, option, options[option] >= 0, "at least 0")
+                self.require(options, option, lambda value: value >= 0, "a number, at least 0")
 
-    def require(self, options: Mapping[str, Any], option: str, holds: bool, range_: str) -> None:
-        """Raise ValueError saying what `option` must be, unless it `holds`."""
-        if not holds:
-            raise ValueError(
-                f"{type(self).__name__}: {option}={options[option]}: it must be {range_}"
-            )
+    def require(
+        self, options: Mapping[str, Any], option: str, holds: Callable[[Any], bool], what: str
+    ) -> None:
+        """Raise an error saying `what` an option must be, unless its value `holds`.
+
+        A value of another range is a ValueError, one that cannot be compared a TypeError.
+        """
+        value = options[option]
+        error: type[Exception] = ValueError
+        try:
+            if holds(value):
+                return
+        except TypeError:
+            error = TypeError
+        raise error(f"{type(self).__name__}: {option}={value!r}: it must be {what}") from None
 
     def gradient_of(self, parameter: Tensor) -> Array | None:
         """The gradient to use, or None for a parameter that is frozen or has none."""
@@ -211,6 +220,11 @@ def _as_groups(name: str, parameters: Any) -> list[Mapping[str, Any]]:
     if isinstance(parameters, Tensor | Mapping):
         one = "tensor" if isinstance(parameters, Tensor) else "group"
         raise TypeError(f"{name}: parameters come in a list; for a single {one}, write [{one}]")
+    if not isinstance(parameters, Iterable):
+        raise TypeError(
+            f"{name}: expected a list of tensors, got a {type(parameters).__name__}. "
+            "A model's parameters are model.parameters()"
+        )
     given = list(parameters)
     if given and all(isinstance(group, Mapping) for group in given):
         return given

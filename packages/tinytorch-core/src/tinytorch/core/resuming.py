@@ -71,10 +71,18 @@ class Resumable:
         Raises ValueError for a file that is damaged, or does not fit.
         """
         saved = Checkpoint.read(path)
-        self.optimizer.load_state_dict(
-            {"state": saved.optimizer, "param_groups": saved.param_groups}
-        )
-        self.model.load_state_dict(saved.model)
+        before = self.model.state_dict()
+        try:
+            self.model.load_state_dict(saved.model)
+            self.optimizer.load_state_dict(
+                {"state": saved.optimizer, "param_groups": saved.param_groups}
+            )
+        except ValueError as error:
+            self.model.load_state_dict(before)
+            raise ValueError(
+                f"{path} is the checkpoint of another run: {error}\n"
+                "Build model and optimizer as they were then, or start anew in another folder"
+            ) from None
         self.base_lrs = saved.base_lrs
         self.position = Position(**saved.position)
         self.history = History(saved.history)

@@ -53,6 +53,11 @@ def to_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> byt
     """Return what `save` writes: a safetensors file with a checksum among its metadata."""
     import safetensors.numpy
 
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"save: expected tensors by name, got a {type(tensors).__name__}: "
+            "save(model.state_dict(), path)"
+        )
     arrays = {name: _storable(name, tensor) for name, tensor in tensors.items()}
     texts = dict(metadata or {})
     for key, text in texts.items():
@@ -70,6 +75,13 @@ def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file to load") from None
+    except (IsADirectoryError, PermissionError):
+        if not Path(path).is_dir():
+            raise
+        files = ", ".join(sorted(file.name for file in Path(path).glob("*.safetensors")))
+        raise IsADirectoryError(
+            f"{path} is a folder: name a file in it ({files or 'it holds no .safetensors file'})"
+        ) from None
     try:
         arrays = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

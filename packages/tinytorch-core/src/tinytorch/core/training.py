@@ -126,7 +126,13 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> fl
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: max_norm={max_norm}: it must be above 0")
     given = [parameters] if isinstance(parameters, Tensor) else parameters
-    gradients = [p.grad for p in given if p.grad is not None]
+    try:
+        gradients = [p.grad for p in given if p.grad is not None]
+    except (AttributeError, TypeError):  # no tensors, or nothing to loop over
+        raise TypeError(
+            f"clip_grad_norm: expected a list of tensors, got a {type(parameters).__name__}: "
+            "clip_grad_norm(model.parameters(), max_norm)"
+        ) from None
     norm = math.hypot(*(float(np.linalg.norm(g)) for g in gradients))
     if norm > max_norm:
         for g in gradients:
@@ -192,6 +198,7 @@ def evaluate(
     metrics  functions (outputs, targets) -> mean over a batch. None means accuracy where targets
              are class indices, and nothing elsewhere
     """
+    require_batches("evaluate", loader)
     sums: dict[str, float] = {}
     examples = 0
     with no_grad(), evaluating(model):
@@ -216,6 +223,27 @@ def _default_metrics(targets: Tensor) -> Sequence[Metric]:
 
 
 # The loop
+def require_batches(name: str, loader: Any) -> None:
+    """Raise TypeError for examples or arrays in place of a loader, which hands out batches."""
+    arrays = isinstance(loader, Tensor | np.ndarray)
+    if arrays or not hasattr(loader, "__iter__"):
+        examples = "TensorDataset(x, y)" if arrays else "the data set"
+        raise TypeError(
+            f"{name}: expected a loader of batches (x, y), got a {type(loader).__name__}: "
+            f"make one of {examples}, DataLoader(..., batch_size=64)"
+        )
+
+
+def require_objects(**given: Any) -> None:
+    """Raise TypeError where a class was given in place of an object of it."""
+    for argument, value in given.items():
+        if isinstance(value, type):
+            raise TypeError(
+                f"Trainer: {argument}={value.__name__} is the class: make an object of it, "
+                f"{argument}={value.__name__}(...)"
+            )
+
+
 class Trainer(Resumable):
     """Trains `model` so that `loss` falls, with `optimizer`. Call `fit`, then look at `history`.
 
@@ -249,6 +277,9 @@ class Trainer(Resumable):
         checkpoint_every: int | None = None,
         progress: bool | Silent = True,
     ) -> None:
+        require_objects(
+            loss=loss, optimizer=optimizer, schedule=schedule, early_stopping=early_stopping
+        )
         if accumulate < 1:
             raise ValueError(f"Trainer: accumulate={accumulate}: a step needs at least 1 batch")
         if getattr(loss, "reduction", "mean") != "mean":
@@ -278,6 +309,9 @@ class Trainer(Resumable):
         Returns the history. Raises FloatingPointError at a loss that is no number, and, after a
         checkpoint was written, KeyboardInterrupt at Ctrl-C.
         """
+        require_batches("fit", train)
+        if validation is not None:
+            require_batches("fit: validation", validation)
         with Interruption() as interruption, display(self.progress) as show:
             self._begin(train, validation)
             if epochs <= self.position.epoch:
