@@ -207,8 +207,9 @@ def rounding(case: Case, wanted: Any) -> tuple[float, float]:
 
     Where many numbers are summed up, that depends on the largest result: near 0 they cancel.
     """
-    largest = np.abs(wanted).max(initial=1) if case.row.large else 1
-    return 2e-5, 2e-6 * float(largest)
+    if case.row.large:
+        return 2e-5, 5e-5 * float(np.abs(wanted).max(initial=1))
+    return 2e-5, 2e-6
 
 
 def as_tensors(arrays: list[Any]) -> list[Any]:

@@ -339,5 +339,6 @@ class Flatten(Module):
         return x.flatten(self.start_dim, self.end_dim)
 
 
-# The fast form attaches itself. Here, because it stands in for what is defined above.
+# The fast forms attach themselves. Here, because they stand in for what is defined above.
 from tinytorch.arch.kernels import conv2d as _conv2d  # noqa: E402, F401
+from tinytorch.arch.kernels import pool2d as _pool2d  # noqa: E402, F401
