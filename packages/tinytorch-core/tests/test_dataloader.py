@@ -3,6 +3,8 @@
 import contextvars
 import gc
 import itertools
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -15,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch import ShapeError, Tensor, manual_seed
+from tinytorch.core.dataloader import collate as stack
+from tinytorch.core.prefetch import fetched_ahead
 from tinytorch.data import Batch, DataLoader, Dataset, Subset, TensorDataset, random_split
 
 
@@ -160,6 +164,7 @@ def test_one_array_arrives_as_a_tensor_three_as_a_tuple_and_a_dict_as_a_dict():
     assert [type(part) for part in three] == [Tensor] * 3
     examples = Listed({"a": 1, "b": [1.0, 2.0]}, {"a": 2, "b": [3.0, 4.0]})
     both = next(iter(DataLoader(examples, 2)))
+    assert type(both["a"]) is Tensor
     assert both["a"].tolist() == [1, 2]
     assert [part.tolist() for part in both["b"]] == [[1.0, 3.0], [2.0, 4.0]]
 
@@ -212,6 +217,29 @@ def test_a_collate_of_your_own_receives_the_examples_and_its_result_becomes_tens
     assert pair.y.tolist() == [1.0, 1.0]
 
 
+def test_what_a_collate_returns_besides_numbers_stays_as_it_is():
+    examples = Listed("a", "b")
+    mixed = next(iter(DataLoader(examples, 2, collate=lambda e: ["a", np.zeros(2)])))
+    assert type(mixed) is list
+    assert mixed[0] == "a"
+    with pytest.raises(TypeError, match="object"):
+        next(iter(DataLoader(examples, 2, collate=lambda e: np.array([None]))))
+
+
+def test_a_batch_lies_row_by_row_whatever_collate_made():
+    columns = next(iter(DataLoader(Listed(1, 2), 2, collate=lambda e: np.ones((2, 3), order="F"))))
+    assert columns.data.flags.c_contiguous
+    wide = np.ones((2, 3), np.float32, order="F")
+    columns = next(iter(DataLoader(Listed(1, 2), 2, collate=lambda e: wide)))
+    assert columns.data.flags.c_contiguous
+
+
+def test_without_options_examples_come_one_by_one_in_order_all_of_them():
+    assert order_of(DataLoader(numbers(3))) == [[0], [1], [2]]
+    assert order_of(DataLoader(numbers(3), 2)) == [[0, 1], [2]]
+    assert DataLoader(numbers(3)).prefetch == 0
+
+
 def test_changing_a_batch_in_place_leaves_the_data_set_as_it_was():
     class Whole:
         def __init__(self):
@@ -248,6 +276,11 @@ def test_changing_a_batch_in_place_leaves_the_data_set_as_it_was():
 def test_examples_that_do_not_fit_together_are_named_with_their_shapes(examples, message, prefetch):
     with pytest.raises(ShapeError, match=message):
         list(DataLoader(Listed(*examples), len(examples), prefetch=prefetch))
+
+
+def test_examples_without_a_data_set_are_numbered_from_0():
+    with pytest.raises(ShapeError, match="examples 0 and 1 cannot be in one batch"):
+        stack([[1, 2], [3]])
 
 
 def test_the_message_names_examples_by_their_number_in_the_data_set():
@@ -304,6 +337,7 @@ def test_a_tensor_dataset_gives_rows_of_each_array_and_keeps_float32():
     [
         ([], "give arrays"),
         ([np.float32(1)], r"\[\(\)\]: give arrays"),
+        ([np.zeros(3), np.float32(1)], r"\[\(3,\), \(\)\]: give arrays"),
         ([np.zeros((3, 2)), np.zeros(2)], r"\[\(3, 2\), \(2,\)\]: the first axis counts examples"),
     ],
 )
@@ -319,8 +353,19 @@ def test_a_subset_gives_the_chosen_examples_one_by_one_and_in_batches():
         batch = next(iter(DataLoader(part, 3)))
         assert batch.y.tolist() == [49, 4, 81]
         assert next(iter(DataLoader(Subset(part, [1]), 1))).y.tolist() == [4]
-    with pytest.raises(IndexError, match="index 10 is outside a data set of 10 examples"):
-        Subset(Squares(10), [0, 10])
+    assert Subset(Squares(10), [-10]).indices.tolist() == [0]
+    assert len(Subset(Squares(10), [])) == 0
+    for index in (10, -11):
+        with pytest.raises(IndexError, match=f"index {index} is outside a data set of 10 examples"):
+            Subset(Squares(10), [0, index])
+
+
+def test_a_subset_takes_integers_and_no_mask():
+    assert Subset(Squares(10), np.array([1, 2], np.uint8)).indices.dtype == np.intp
+    with pytest.raises(TypeError, match=r"integers, not bool; np\.flatnonzero"):
+        Subset(Squares(2), [True, False])
+    with pytest.raises(TypeError, match=r"integers, not float64$"):
+        Subset(Squares(2), [0.5])
 
 
 @settings(max_examples=100, deadline=None)
@@ -339,9 +384,21 @@ def test_a_random_split_takes_fractions_and_a_seed():
     again = random_split(numbers(11), [0.5, 0.25, 0.25], np.random.default_rng(0))
     assert [p.indices.tolist() for p in parts] == [p.indices.tolist() for p in again]
     assert parts[0].indices.tolist() != sorted(parts[0].indices.tolist())
+    manual_seed(0)
+    first = random_split(numbers(11), [6, 5])
+    manual_seed(0)
+    again = random_split(numbers(11), [6, 5])
+    assert [p.indices.tolist() for p in first] == [p.indices.tolist() for p in again]
 
 
-@pytest.mark.parametrize("lengths", [[3, 3], [0.5, 0.4], [11, -1], [7.5, 2.5]])
+def test_a_base_class_says_which_method_is_missing():
+    with pytest.raises(NotImplementedError, match="Dataset has no __len__"):
+        len(Dataset())
+    with pytest.raises(NotImplementedError, match="Dataset has no __getitem__"):
+        Dataset()[0]
+
+
+@pytest.mark.parametrize("lengths", [[3, 3], [0.5, 0.4], [11, -1], [7.5, 2.5], [2, -1]])
 def test_a_split_that_does_not_add_up_is_refused(lengths):
     with pytest.raises(ValueError, match="add up to 10"):
         random_split(numbers(10), lengths)
@@ -445,3 +502,34 @@ def test_prefetch_hands_the_context_on():
     list(DataLoader(Watched(2), 1, prefetch=1))
     setting.reset(token)
     assert seen == ["inside", "inside"]
+
+
+def test_a_program_ends_though_an_epoch_is_still_open():
+    program = """
+from tinytorch.data import DataLoader, TensorDataset
+batches = iter(DataLoader(TensorDataset(list(range(9))), prefetch=1))
+print(next(batches).tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert done.stdout.split() == [b"[0]"]
+    assert done.returncode == 0
+
+
+def test_the_thread_that_works_ahead_may_itself_be_the_one_that_closes_the_epoch():
+    waiting, closed, errors = threading.Event(), threading.Event(), []
+
+    def work(job):
+        if job == 1:
+            waiting.wait()
+            try:
+                ahead.close()  # as the garbage collector would, which runs in any thread
+            except RuntimeError as error:
+                errors.append(error)
+            closed.set()
+        return job
+
+    ahead = fetched_ahead(work, range(3), 1)
+    assert next(ahead) == 0
+    waiting.set()
+    assert closed.wait(60)
+    assert errors == []

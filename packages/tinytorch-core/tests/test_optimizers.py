@@ -359,6 +359,28 @@ def test_a_saved_state_names_arrays_by_the_position_of_their_parameter():
     assert [group["lr"] for group in state["param_groups"]] == [1e-3, 0.5]
 
 
+def test_the_options_of_a_saved_state_are_what_json_holds():
+    betas = [np.float64(0.5), 0.75]
+    group = {"params": [parameter(2)], "lr": np.float64(0.5), "betas": betas}
+    groups = Adam([group, {"params": [parameter(2)]}]).state_dict()["param_groups"]
+    assert json.loads(json.dumps(groups)) == groups
+    assert [g["betas"] for g in groups] == [[0.5, 0.75], [0.9, 0.999]]
+    assert type(groups[0]["lr"]) is float
+
+
+def test_a_loaded_state_lies_row_by_row_as_the_fast_forms_need_it():
+    p = parameter(3, 4)
+    optimizer = SGD([p], momentum=0.9)
+    run(optimizer, [1])
+    saved = optimizer.state_dict()
+    expected = saved["state"]["0.momentum_buffer"]
+    saved["state"]["0.momentum_buffer"] = np.asfortranarray(expected)
+    optimizer.load_state_dict(saved)
+    loaded = optimizer.state[p]["momentum_buffer"]
+    np.testing.assert_array_equal(loaded, expected)
+    assert loaded.flags.c_contiguous
+
+
 def test_a_saved_state_is_a_copy():
     p = parameter(3)
     optimizer = SGD([p], momentum=0.9)
@@ -502,6 +524,17 @@ def test_one_parameter_left_uncleared_is_enough_for_the_warning():
     assert len(caught(optimizer.step)) == 1
 
 
+def test_the_gradient_of_a_frozen_parameter_is_nobodys_and_needs_no_clearing():
+    frozen, trained = with_gradient(parameter(2)), with_gradient(parameter(2))
+    optimizer = SGD([frozen, trained])
+    frozen.requires_grad = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            optimizer.step()
+            trained.grad = trained.grad.copy()
+
+
 def test_two_optimizers_may_use_the_same_gradients():
     w = with_gradient(parameter(3))
     assert not caught(lambda: (SGD([w]).step(), Adam([w]).step()))
@@ -588,6 +621,16 @@ def test_a_gradient_of_another_shape_is_refused():
 def test_the_ends_of_a_range_are_taken_where_they_make_sense():
     SGD([parameter(2)], lr=0, momentum=0, weight_decay=0)
     Adam([parameter(2)], lr=0, betas=(0, 0), eps=0)
+
+
+def test_an_optimizer_of_ones_own_may_have_no_option_but_those_it_names():
+    class Drift(Optimizer):
+        def update(self, parameter, gradient, state, group):
+            parameter += group["wind"]
+
+    p = with_gradient(Tensor([1.0, 2.0], requires_grad=True))
+    Drift([p], wind=2.0).step()
+    assert p.data.tolist() == [3, 4]
 
 
 def test_an_optimizer_of_ones_own_needs_an_update():

@@ -75,12 +75,19 @@ class TensorDataset(Dataset):
 
 
 class Subset(Dataset):
-    """Some examples of another data set, by their indices there."""
+    """Some examples of another data set, by their indices there.
+
+    Raises IndexError for an index outside of it, TypeError for what is no index.
+    """
 
     def __init__(self, dataset: Any, indices: Sequence[int] | Array) -> None:
         self.dataset = dataset
         n = len(dataset)
-        given = np.asarray(indices, dtype=np.intp)
+        given = np.asarray(indices)
+        if given.size and given.dtype.kind not in "iu":
+            hint = "; np.flatnonzero(mask) gives those of a mask" if given.dtype == bool else ""
+            raise TypeError(f"Subset: indices are integers, not {given.dtype}{hint}")
+        given = given.astype(np.intp)
         outside = given[(given < -n) | (given >= n)]
         if outside.size:
             raise IndexError(f"Subset: index {outside[0]} is outside a data set of {n} examples")
@@ -107,7 +114,7 @@ def random_split(
     """
     n = len(dataset)
     counts = [int(length) for length in lengths]
-    if all(0 <= length <= 1 for length in lengths) and np.isclose(sum(lengths), 1):
+    if np.isclose(sum(lengths), 1):
         counts = [int(n * length) for length in lengths]
         for i in range(n - sum(counts)):  # what rounding down left over
             counts[i % len(counts)] += 1

@@ -150,7 +150,7 @@ class ParameterGroups:
                 for name, value in state.items()
             },
             "param_groups": [
-                {name: _plain(value) for name, value in group.items() if name != "params"}
+                {name: _plain(value) for name, value in group.items()}
                 | {"params": [position[id(parameter)] for parameter in group["params"]]}
                 for group in self.param_groups
             ],
@@ -187,7 +187,7 @@ class ParameterGroups:
         state: dict[Tensor, State] = {}
         for name, value in arrays.items():
             position, _, kind = name.partition(".")
-            array = np.asarray(value.data if isinstance(value, Tensor) else value)
+            array = np.asarray(value)
             if kind not in self.state_names or position not in map(str, range(len(parameters))):
                 faults.append(f"{name}, which is unknown here")
                 continue
