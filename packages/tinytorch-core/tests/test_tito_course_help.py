@@ -1,5 +1,6 @@
 """tito hint, solution, diff, reset, undo and bug, on a made-up pack: help, and ways back."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,27 @@ def test_reset_keeps_a_copy_and_undo_brings_it_back(student: Student) -> None:
     assert b"NotImplementedError" in student.numbers.read_bytes()
     assert student("undo", "21").status == 0
     assert student.numbers.read_bytes() == mine
+
+
+def test_undo_walks_back_and_says_to_which_version_and_redo_comes_forward(
+    student: Student,
+) -> None:
+    student.write()
+    student("reset", "21")
+    student.write(WRONG)
+    student("reset", "21")
+    out = " ".join(student("undo", "21").out.split())
+    assert re.search(r"kept on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: version 2 of 3\.", out)
+    assert "lines changed by that" in out
+    assert "To take this back: tito undo 21 --redo" in out
+    assert "3 * helper(x)" in student.numbers.read_text()
+    assert "version 1 of 3" in " ".join(student("undo", "21").out.split())
+    assert "helper(x) + x" in student.numbers.read_text()
+    done = student("undo", "21")
+    assert done.status == 1
+    assert "there is no earlier made/numbers.py" in done.err
+    student("undo", "21", "--redo")
+    assert "3 * helper(x)" in student.numbers.read_text()
 
 
 def test_reset_of_one_exercise_leaves_the_others(student: Student) -> None:

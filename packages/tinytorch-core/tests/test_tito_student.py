@@ -65,7 +65,7 @@ def test_a_student_builds_two_modules_and_trains_with_them(tmp_path: Path) -> No
         assert status == 0
         assert "01 Tensor has joined your framework" in said
         assert "ratio" in said  # timed beside the reference
-        assert "1 of 8 modules are yours" in said
+        assert re.search(r"1 of \d+ modules are yours", said)  # whatever tiers there are
 
         status, said = run("tito start 06")
         assert status == 0

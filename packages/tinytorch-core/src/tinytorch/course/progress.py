@@ -32,6 +32,8 @@ class Standing:
     lesson: Lesson | None
     result: ModuleResult | None  # of the file as it is now; None where that is not known
     revealed: tuple[str, ...] = ()  # exercises whose solution was shown before they passed
+    older: tuple[str, ...] = ()  # the student's other files that changed since the result was found
+    before: ModuleResult | None = None  # the last one of a file that could be imported
 
     @property
     def exercises(self) -> tuple[Exercise, ...]:
@@ -49,7 +51,13 @@ class Standing:
 
     def done(self) -> list[Exercise]:
         """The exercises that pass."""
-        result = self.result
+        return self._passing(self.result)
+
+    def done_before(self) -> list[Exercise]:
+        """The exercises that passed when the file could last be imported."""
+        return self._passing(self.before)
+
+    def _passing(self, result: ModuleResult | None) -> list[Exercise]:
         return [e for e in self.exercises if result and result.outcome_of(e.id) == PASSED]
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +73,9 @@ class Standing:
             "passed": result.passed if result else None,
             "points": sum(e.points for e in self.done()),
             "of_points": sum(e.points for e in self.exercises),
+            "error": result.error if result and result.error else None,
+            "points_before": sum(e.points for e in self.done_before()),
+            "older": list(self.older),
             "exercises": [
                 {
                     "exercise": e.id,
@@ -81,11 +92,20 @@ def standings(workspace: Workspace | None) -> list[Standing]:
     """How every module stands; without a workspace, all are borrowed."""
     joined = workspace.joined if workspace else []
     revealed = workspace.revealed if workspace else []
-    return [_standing(workspace, module, joined, revealed) for module in modules()]
+    hashes = {file: workspace.hash(file) for file in joined} if workspace else {}
+    return [_standing(workspace, module, hashes, revealed) for module in modules()]
+
+
+def _others(file: str, hashes: dict[str, str]) -> dict[str, str]:
+    """Of the files that joined and their hashes, those that the checks of `file` may run: earlier
+    modules."""
+    order = [file_of(module.module) for module in modules()]
+    before = order[: order.index(file)] if file in order else []
+    return {f: digest for f, digest in hashes.items() if f in before}
 
 
 def _standing(
-    workspace: Workspace | None, module: CourseModule, joined: list[str], revealed: list[str]
+    workspace: Workspace | None, module: CourseModule, joined: dict[str, str], revealed: list[str]
 ) -> Standing:
     file = file_of(module.module)
     lesson = subject(module.module).lesson if lesson_path(module.module) else None
@@ -93,7 +113,12 @@ def _standing(
     state = YOURS if file in joined else BUILDING if there else BORROWED
     found = workspace.recall(file) if workspace and state != BORROWED else None
     shown = tuple(r.partition(" ")[2] for r in revealed if r.split(" ")[0] == module.number)
-    return Standing(module, file, state, lesson, _result(found), shown)
+    if workspace is None or found is None:
+        return Standing(module, file, state, lesson, None, shown)
+    then, now = workspace.recall_others(file), _others(file, joined)
+    older = tuple(f for f in sorted({*then, *now}) if then.get(f) != now.get(f))
+    before = _result(workspace.recall_before(file))
+    return Standing(module, file, state, lesson, _result(found), shown, older, before)
 
 
 def _result(found: dict[str, Any] | None) -> ModuleResult | None:
@@ -118,9 +143,10 @@ def check(
     from tinytorch.course.runner import run_checks
 
     digest = workspace.hash(about.file)  # before: an edit meanwhile has not been checked
+    others = _others(about.file, {file: workspace.hash(file) for file in workspace.joined})
     result = run_checks(about, workspace.root, exercise, alone=alone, begun=begun)
     if exercise is None and not alone:
-        workspace.remember(about.file, result.as_dict(), digest)
+        workspace.remember(about.file, result.as_dict(), digest, others)
     return result
 
 
@@ -167,6 +193,8 @@ def next_step(workspace: Workspace, known: list[Standing]) -> tuple[str, str]:
             )
         if s.state == YOURS and s.unknown:
             return f"tito test {s.module.number}", f"{s.file} changed since it joined."
+        if s.state == YOURS and s.older:
+            return f"tito test {s.module.number}", aged(s)
     at = current_module(workspace, known)
     if at is not None and at.state == BUILDING:
         return _going_on(at)
@@ -176,10 +204,44 @@ def next_step(workspace: Workspace, known: list[Standing]) -> tuple[str, str]:
     for s in to_begin(workspace, known):
         assert s.lesson is not None
         why = f"{s.module.title}: {s.lesson.meta['capability']}"
-        return f"tito start {s.module.number}", why
+        return f"tito start {s.module.number}", f"{why}{_passed_over(known, at, s)}"
     yours = {s.module.number for s in known if s.state == YOURS}
     best = max(milestones().values(), key=lambda m: len(yours & set(m.uses)))
     return f"tito milestone run {best.year}", f"{best.title}, with your code."
+
+
+def unreadable(standing: Standing) -> str:
+    """Say why a file cannot be imported, and in which line."""
+    result = standing.result
+    if result is None or not result.error:
+        return ""
+    line = f", line {result.place.line}" if result.place else ""
+    return f"{standing.file} cannot be used as it is{line}: {result.error}."
+
+
+def aged(standing: Standing) -> str:
+    """Say that a result was found with other files than there are now."""
+    return f"{standing.file} was checked with an older {' and an older '.join(standing.older)}."
+
+
+def _passed_over(known: list[Standing], at: Standing | None, to: Standing) -> str:
+    """Say which modules between two have no lesson, "" where none."""
+    after = at.module.number if at is not None else ""
+    numbers = [s.module.number for s in known if after < s.module.number < to.module.number]
+    without = [s for s in known if s.module.number in numbers and s.lesson is None]
+    if not without:
+        return ""
+    return f" {spanned([s.module.number for s in without])} no lesson yet: the reference serves."
+
+
+def spanned(numbers: list[str]) -> str:
+    """ "02 has", "02 to 05 have", "02 and 05 have"."""
+    if len(numbers) == 1:
+        return f"{numbers[0]} has"
+    following = [f"{int(numbers[0]) + i:02}" for i in range(len(numbers))]
+    if len(numbers) > 2 and numbers == following:
+        return f"{numbers[0]} to {numbers[-1]} have"
+    return f"{', '.join(numbers[:-1])} and {numbers[-1]} have"
 
 
 def _going_on(standing: Standing) -> tuple[str, str]:
@@ -190,5 +252,5 @@ def _going_on(standing: Standing) -> tuple[str, str]:
         return f"tito complete {number}", f"All checks of {standing.file} pass."
     exercise = current_exercise(standing.lesson, result) if standing.lesson else None
     if exercise is None:
-        return f"tito test {number}", f"{standing.file} cannot be imported."
+        return f"tito test {number}", unreadable(standing)
     return f"tito test {number}", f"The next exercise is {exercise.id}, in {standing.file}."

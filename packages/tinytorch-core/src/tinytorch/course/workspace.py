@@ -133,7 +133,7 @@ class Workspace:
             return versions[-1]
         count = int(versions[-1].stem.rpartition("-")[2]) + 1 if versions else 1
         stamp = time.strftime("%Y-%m-%d-%H%M%S")
-        place = self.attic(file) / f"{stamp}-{count:04d}.py"
+        place = self.attic(file) / f"{stamp}-{count:04d}{path.suffix}"
         write(place, content)
         return place
 
@@ -143,32 +143,27 @@ class Workspace:
 
     def versions(self, file: str) -> list[Path]:
         """Return the copies of a file in the attic, oldest first."""
-        found = self.attic(file).glob("*-[0-9][0-9][0-9][0-9].py")
+        found = self.attic(file).glob(f"*-[0-9][0-9][0-9][0-9]{Path(file).suffix}")
         return sorted(found, key=lambda p: p.stem.rpartition("-")[2])
 
-    def undo(self, file: str) -> Path:
-        """Put the latest copy that differs back; what is there now goes to the attic.
-
-        So a second undo takes the first one back.
-        """
-        now = self.path(file).read_bytes() if self.path(file).exists() else None
-        for version in reversed(self.versions(file)):
-            content = version.read_bytes()
-            if content != now:
-                self.put(file, content)
-                return version
-        raise WorkspaceError(f"there is no earlier {file} in {self.attic(file)}")
-
     # What the last checks found
-    def remember(self, file: str, result: dict[str, Any], digest: str) -> None:
-        """Keep a result together with the hash that the file had when it was checked."""
+    def remember(
+        self, file: str, result: dict[str, Any], digest: str, others: dict[str, str] | None = None
+    ) -> None:
+        """Keep a result together with the hash that the file had when it was checked.
+
+        others  hashes of the student's other files that were at work
+        """
         with self.lock():
             state = self._state()
-            state.setdefault("results", {})[file] = {
-                "hash": digest,
-                "version": __version__,
-                "result": result,
-            }
+            results = state.setdefault("results", {})
+            entry = {"hash": digest, "version": __version__, "result": result}
+            if others:
+                entry["others"] = others
+            last = results.get(file)
+            if result.get("error") and isinstance(last, dict):  # nothing ran, so points are not new
+                entry["before"] = last.get("before") or last.get("result")
+            results[file] = entry
             self._write_state(state)
 
     def recall(self, file: str, digest: str | None = None) -> dict[str, Any] | None:
@@ -176,12 +171,27 @@ class Workspace:
 
         digest  of what the result is about, where that is not one file
         """
-        entry = self._state().get("results", {}).get(file)
-        if not isinstance(entry, dict) or entry.get("version") != __version__:
+        entry = self._entry(file)
+        if entry.get("version") != __version__:
             return None
         result = entry.get("result")
         fresh = entry.get("hash") == (self.hash(file) if digest is None else digest)
         return result if fresh and isinstance(result, dict) else None
+
+    def recall_others(self, file: str) -> dict[str, str]:
+        """Return the other files that the last result was found with, and their hashes."""
+        others = self._entry(file).get("others")
+        return others if isinstance(others, dict) else {}
+
+    def recall_before(self, file: str) -> dict[str, Any] | None:
+        """Return the last result of a file that could be imported, where the last one of all could
+        not."""
+        before = self._entry(file).get("before")
+        return before if isinstance(before, dict) and not before.get("error") else None
+
+    def _entry(self, file: str) -> dict[str, Any]:
+        entry = self._state().get("results", {}).get(file)
+        return entry if isinstance(entry, dict) else {}
 
     def note(self, key: str, value: Any) -> None:
         """Keep a convenience that may be forgotten: where one was, which hints were seen."""

@@ -35,6 +35,6 @@ def _how(standing: Standing) -> str:
     if result is None:
         return "It has not been tested as it is now."
     if result.error:
-        return "It cannot be imported."
+        return "It cannot be used as it is."
     done = sum(result.outcome_of(e.id) == PASSED for e in standing.exercises)
     return f"{done} of {counted(len(standing.exercises), 'exercise')} done."

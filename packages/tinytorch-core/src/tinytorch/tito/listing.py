@@ -59,7 +59,12 @@ def _show(as_json: bool, everything: bool) -> None:
         return
     command, why = progress.next_step(workspace, known)
     for s in known:
-        if s.broken and s.file not in why:
+        if s.result is not None and s.result.error and progress.unreadable(s) != why:
+            kept = " Its points are those of before." if s.before else ""
+            screen.notice(progress.unreadable(s) + kept)
+        elif s.older and progress.aged(s) != why:
+            screen.notice(f"{progress.aged(s)} tito test {s.module.number}")
+        elif s.broken and s.file not in why:
             screen.notice(f"{s.file} has joined, and a later edit broke it.")
     screen.line(f"Next: {command}", "bold")
     screen.say(why)
@@ -74,7 +79,7 @@ def up_to_date(screen: Screen, workspace: Workspace, everything: bool) -> list[S
 
     known = progress.standings(workspace)
     states = (YOURS, BUILDING) if everything else (YOURS,)
-    stale = [s for s in known if s.unknown and s.state in states]
+    stale = [s for s in known if (s.unknown or (everything and s.older)) and s.state in states]
     stale = [s for s in stale if workspace.path(s.file).exists()]
     if not stale:
         return known
@@ -82,7 +87,8 @@ def up_to_date(screen: Screen, workspace: Workspace, everything: bool) -> list[S
 
     with passing(screen) as show:
         for standing in stale:
-            show(f"{standing.file} has changed: checking it ...")
+            what = " and ".join(standing.older) or standing.file
+            show(f"{what} has changed: checking {standing.file} ...")
             progress.check(workspace, subject(standing.module.module))
     return progress.standings(workspace)
 
@@ -112,6 +118,10 @@ def _progress(standing: Standing, width: int) -> Cell:
     if standing.unknown:
         return "not tested", "notice"
     earned = sum(e.points for e in standing.done())
+    if standing.result is not None and standing.result.error:
+        earned = sum(e.points for e in standing.done_before())
+        full = earned * width // max(total, 1)
+        return f"{'█' * full}{'·' * (width - full)} {earned}/{total} before", "notice"
     full = earned * width // max(total, 1)
     style = "good" if earned == total else ""
     return f"{'█' * full}{'·' * (width - full)} {earned}/{total}", style

@@ -137,9 +137,11 @@ def say_what_is_unchecked(uses: tuple[str, ...], quiet: bool) -> None:
     if root is None or overlay.unsafe(root):
         return
     for s in progress.standings(Workspace(root)):
-        doubtful = s.state == progress.YOURS and (s.broken or s.unknown)
+        doubtful = s.state == progress.YOURS and (s.broken or s.unknown or s.older)
         if doubtful and s.module.number in uses:
             why = "a later edit broke it" if s.broken else "it changed since it was checked"
+            if s.older and not s.broken:
+                why = f"it was checked with an older {', '.join(s.older)}"
             Screen(quiet=quiet).notice(f"{s.file}: {why}. tito test {s.module.number}")
 
 

@@ -53,18 +53,35 @@ def reset(words: tuple[str, ...], module: str | None) -> None:
 
 @click.command()
 @with_module
-def undo(words: tuple[str, ...], module: str | None) -> None:
-    """Put the last version that was replaced back. Twice: as it was before."""
+@click.option("--redo", is_flag=True, help="Forward again: take an undo back.")
+@click.option("--notebook", is_flag=True, help="Of the lesson's notebook, in place of the file.")
+def undo(words: tuple[str, ...], module: str | None, redo: bool, notebook: bool) -> None:
+    """Put the version before back; again for the one before that. Nothing is lost."""
+    from tinytorch.course.notebook_made import notebook_file
+    from tinytorch.course.undoing import walk
     from tinytorch.tito.screen import Screen
-    from tinytorch.tito.verdict import near
+    from tinytorch.tito.verdict import counted, near
 
     target = choose(words, module, started=False, most=1)
-    version = target.workspace.undo(target.file)
+    file = notebook_file(target.about) if notebook else target.file
+    step = walk(target.workspace, file, forward=redo)
     screen = Screen()
-    screen.say(f"{target.file} is as it was kept in {near(version)}", "good")
-    screen.say("What it held until now is kept too.")
+    screen.say(
+        f"{file} is as it was when it was kept on {step.kept_on}: version {step.number} of "
+        f"{step.count}.",
+        "good",
+    )
+    if step.changed is not None:
+        screen.say(f"{counted(step.changed, 'line')} changed by that.")
+    screen.say(f"All versions, what it held until now too: {near(step.version.parent)}")
+    if notebook:
+        screen.say("Close it in Jupyter and open it again.")
     screen.line()
-    screen.line(f"To take this back: tito undo {target.number}", "bold")
+    again = " --notebook" if notebook else ""
+    back = "" if redo else " --redo"
+    screen.line(f"To take this back: tito undo {target.number}{again}{back}", "bold")
+    if notebook:
+        return
     result = target.standing().result
     sound = result is not None and result.passed and not target.joined
     screen.line(f"Next: tito {'complete' if sound else 'test'} {target.number}", "bold")
