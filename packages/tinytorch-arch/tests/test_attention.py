@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from past_helper import Remembered
 
 import tinytorch
 from tinytorch import Tensor
@@ -331,22 +332,6 @@ def test_a_mask_for_each_example_serves_all_heads() -> None:
     assert shares[1].all()
     each = [layer(x[i : i + 1], mask=mask[i]).data for i in range(2)]
     np.testing.assert_allclose(layer(x, mask=mask).data, np.concatenate(each), 1e-5, 1e-6)
-
-
-class Remembered:
-    """The shortest `Past` there can be: it joins what it gets to what it has."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[Tensor, Tensor]] = []
-
-    @property
-    def length(self) -> int:
-        return sum(k.shape[2] for k, _ in self.parts)
-
-    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        self.parts.append((k, v))
-        keys, values = zip(*self.parts, strict=True)
-        return tinytorch.concatenate(keys, axis=2), tinytorch.concatenate(values, axis=2)
 
 
 def test_with_a_past_only_new_positions_are_computed_and_the_answers_stay() -> None:

@@ -106,8 +106,8 @@ def blocks(q: Array, k: Array, is_causal: bool) -> Iterator[Block]:
     """Cut (B, heads, queries, keys) into blocks of about `SCORES` scores."""
     (examples, heads, queries, _), keys = q.shape, k.shape[2]
     step = min(queries, max(QUERIES, SCORES // keys))
-    if is_causal:  # narrow ones leave out more of the future
-        step = min(step, max(QUERIES, queries // 8))
+    if is_causal:  # narrow ones leave out more of the future, but eight do nearly all there is
+        step = min(step, -(-queries // max(1, min(8, queries // QUERIES))))
     step_h = min(heads, max(1, SCORES // (keys * step)))
     step_b = min(examples, max(1, SCORES // (keys * step * heads)))
     past = keys - queries
