@@ -40,7 +40,8 @@ class Record:
     operands   what it was called with: tensors, or plain values
     params     its keyword parameters
     arrays     what the definition saw: an array (or plain value) for each operand
-    out        the array it returned, or a tuple of arrays
+    out        the array it returned, or a tuple of arrays; large arrays that no rule will read are
+               let go (`thrift.py`)
     saved      what a kernel kept for its own backward
     kernel     the kernel that ran, or None for the plain definition
     scope      the modules that were being called
@@ -209,7 +210,18 @@ def _installed(definition: Callable[..., Any]) -> bool:
     return module.partition(".")[0] == "tinytorch" and not getattr(loader, "is_workspace", False)
 
 
+def defined_outside(rule: Rule) -> bool:
+    """Whether a rule is a student's or a user's own."""
+    return rule in _OWN_RULES
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether an operand is a tensor, and not a plain value."""
+    return type(x) is _Tensor
+
+
 # The door
+LARGE = 1 << 16  # bytes; what smaller results keep alive is not worth looking for
 _FLOAT64 = np.dtype(np.float64)
 _Tensor: Any = None
 _new: Any = object.__new__
@@ -236,6 +248,7 @@ class Primitive:
         self.differentiable = differentiable
         self.parameters = frozenset(inspect.signature(definition).parameters)
         self.kernels = kernels_for(definition)
+        self.thrifty = self.name in _thrift.READS and _installed(definition)
         known = _PRIMITIVES.get(self.name)
         if known is not None and known.definition.__module__ != definition.__module__:
             raise ValueError(
@@ -299,6 +312,8 @@ class Primitive:
         record.kernel = chosen
         record.scope = context.scope
         record.versions = versions
+        if self.thrifty and out.nbytes >= LARGE:
+            _thrift.forget(record)
         result = wrap(out, record if recording else None)
         for listener in context.listeners:
             listener(Event("forward", record, result, start, time.perf_counter_ns()))
@@ -380,3 +395,4 @@ def wrap(out: Any, node: Record | None, place: int | None = None) -> Any:
 
 # The fast forms attach themselves. Here, where they need nothing that is not defined yet.
 from tinytorch.core import kernels as _kernels  # noqa: E402, F401
+from tinytorch.core import thrift as _thrift  # noqa: E402
