@@ -580,7 +580,11 @@ REFUSED = [
     (lambda: SGD([parameter(2)], lr=float("nan")), ValueError, "lr=nan"),
     (lambda: SGD([parameter(2)], momentum=-1), ValueError, "momentum=-1: .* a number, at least 0"),
     (lambda: SGD([parameter(2)], weight_decay=-1), ValueError, "weight_decay=-1"),
-    (lambda: SGD([parameter(2)], nesterov=True), ValueError, "momentum=0.0.*above 0 for nesterov"),
+    (
+        lambda: SGD([parameter(2)], nesterov=True),
+        ValueError,
+        "momentum=0.0: it must be above 0 for nesterov",
+    ),
     (lambda: Adam([parameter(2)], eps=-1), ValueError, "Adam: eps=-1: .* a number, at least 0"),
     (lambda: Adam([parameter(2)], betas=0.9), TypeError, "betas=0.9: it must be two numbers"),
     (lambda: Adam([parameter(2)], betas=(0.9, "1")), TypeError, "it must be two numbers"),
