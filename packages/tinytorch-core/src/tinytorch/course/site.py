@@ -88,7 +88,7 @@ class _Page:
             f"# {lesson.number} {lesson.title}\n\n*{meta['capability']}*\n\n"
             f"{meta['reading_minutes']} minutes to read, {meta['coding_minutes']} to code; "
             f"{len(lesson.exercises)} exercises, {total} points. Modules before it: {before}. "
-            f"In the textbook: {meta['chapter']}. Begin: `tito start {lesson.number}`.\n\n"
+            f"Beside it: {meta['chapter']}. Begin: `tito start {lesson.number}`.\n\n"
             f"{_made()}\n{{ .made }}"
         )
 
