@@ -19,6 +19,8 @@ from types import FrameType
 # the modules of other tiers that front doors name, each with the number of its lesson
 LESSONS = {
     "tinytorch.arch.convolutions": "09",
+    "tinytorch.arch.ops.images": "09",
+    "tinytorch.arch.ops.normalization": "09",
     "tinytorch.arch.tokenization": "10",
     "tinytorch.arch.embeddings": "11",
     "tinytorch.arch.attention": "12",
@@ -73,7 +75,7 @@ def _supply(name: str, module: str) -> object:
         supplier = importlib.import_module(module)
     except ModuleNotFoundError as error:
         # something else missing inside that tier is a fault of its own: show it as it is
-        if module not in LESSONS or error.name not in {_tier(module), module}:
+        if module not in LESSONS or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ImportError(_absence(name, module), name=module) from None
     if module in LESSONS and not hasattr(supplier, name):

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
         scaled_dot_product_attention as scaled_dot_product_attention,
     )
     from tinytorch.arch.convolutions import AvgPool2d as AvgPool2d
-    from tinytorch.arch.convolutions import BatchNorm2d as BatchNorm2d
     from tinytorch.arch.convolutions import Conv2d as Conv2d
     from tinytorch.arch.convolutions import Flatten as Flatten
     from tinytorch.arch.convolutions import MaxPool2d as MaxPool2d
     from tinytorch.arch.embeddings import Embedding as Embedding
     from tinytorch.arch.embeddings import PositionalEncoding as PositionalEncoding
+    from tinytorch.arch.ops.images import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+    from tinytorch.arch.ops.images import Dropout2d as Dropout2d
+    from tinytorch.arch.ops.normalization import BatchNorm2d as BatchNorm2d
     from tinytorch.arch.transformers import GPT as GPT
     from tinytorch.arch.transformers import MLP as MLP
     from tinytorch.arch.transformers import LayerNorm as LayerNorm
@@ -51,9 +53,10 @@ __getattr__, __dir__ = lazy_exports(
             "Conv2d",
             "MaxPool2d",
             "AvgPool2d",
-            "BatchNorm2d",
             "Flatten",
         ),
+        "tinytorch.arch.ops.images": ("AdaptiveAvgPool2d", "Dropout2d"),
+        "tinytorch.arch.ops.normalization": ("BatchNorm2d",),
         "tinytorch.arch.embeddings": ("Embedding", "PositionalEncoding"),
         "tinytorch.arch.attention": ("MultiHeadAttention", "scaled_dot_product_attention"),
         "tinytorch.arch.transformers": (
