@@ -360,8 +360,8 @@ def test_a_saved_state_names_arrays_by_the_position_of_their_parameter():
 
 
 def test_the_options_of_a_saved_state_are_what_json_holds():
-    betas = [np.float64(0.5), 0.75]
-    group = {"params": [parameter(2)], "lr": np.float64(0.5), "betas": betas}
+    betas = [np.float32(0.5), 0.75]
+    group = {"params": [parameter(2)], "lr": np.float32(0.5), "betas": betas}
     groups = Adam([group, {"params": [parameter(2)]}]).state_dict()["param_groups"]
     assert json.loads(json.dumps(groups)) == groups
     assert [g["betas"] for g in groups] == [[0.5, 0.75], [0.9, 0.999]]

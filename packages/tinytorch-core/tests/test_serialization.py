@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,14 +137,37 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         save({}, tmp_path / "nowhere" / "x.safetensors")
 
 
-@pytest.mark.parametrize("array", [np.array(["text"]), np.array([None]), np.ones(2, complex)])
+TOO_WIDE = np.ones(2, np.longdouble)  # 80 bits and more, where the machine has them
+MISFITS = [np.array(["text"]), np.array([None]), np.ones(2, complex)]
+MISFITS += [TOO_WIDE] if TOO_WIDE.itemsize > 8 else []
+
+
+@pytest.mark.parametrize("array", MISFITS)
 def test_what_the_format_cannot_hold_is_named(tmp_path: Path, array: np.ndarray) -> None:
     with pytest.raises(TypeError, match=r"layer: .* cannot be saved"):
         save({"layer": array}, tmp_path / "x.safetensors")
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", [1, None, "__metadata__"])
+def test_a_name_that_the_format_cannot_hold_is_named(tmp_path: Path, name: Any) -> None:
+    with pytest.raises(TypeError, match=f"under a name, which {name!r} cannot be"):
+        save({name: np.ones(2)}, tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lists_are_saved_as_the_arrays_they_make_and_may_be_changed_when_loaded(
+    tmp_path: Path,
+) -> None:
+    save({"sizes": [1, 2]}, tmp_path / "x.safetensors")  # type: ignore[dict-item]
+    loaded = load(tmp_path / "x.safetensors")["sizes"]
+    loaded += 1
+    assert loaded.tolist() == [2, 3]
+
+
 def test_metadata_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"texts only, not 3: 'epoch'"):
+        save({}, tmp_path / "x.safetensors", {3: "epoch"})  # type: ignore[dict-item]
     with pytest.raises(TypeError, match=r"texts only, not 'epoch': 3\. str"):
         save({}, tmp_path / "x.safetensors", {"epoch": 3})  # type: ignore[dict-item]
 

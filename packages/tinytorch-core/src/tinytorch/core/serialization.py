@@ -96,7 +96,6 @@ def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
             f"{path} ({len(content):,} bytes) is no complete safetensors file: {error}. It was cut "
             "off, changed, or is something else: copy it anew, or take an earlier one"
         ) from None
-    arrays = {k: a if a.flags.writeable else a.copy() for k, a in arrays.items()}
     texts: dict[str, str] = header.get("__metadata__", {})
     expected = texts.pop(CHECKSUM, None)
     if expected is not None and expected != _checksum(arrays, texts):
