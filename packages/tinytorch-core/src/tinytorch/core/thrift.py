@@ -19,7 +19,8 @@ import numpy as np
 from tinytorch.core.context import current
 from tinytorch.core.primitive import RULES, Array, Record, defined_outside, is_tensor, wrap
 
-# What the rule and the backward of the kernel read, besides shapes and types.
+# What the rule and the backward of the kernel read, besides shapes and types. A tier adds its own
+# before it defines the primitive: READS["conv2d"] = frozenset({"arrays"}).
 READS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("add", "sub", "neg", "reshape", "transpose"), frozenset()),
     **dict.fromkeys(("mul", "log", "matmul", "linear", "gelu"), frozenset({"arrays"})),
