@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinytorch.course import overlay
+from tinytorch.course import notebook_errors, overlay
 from tinytorch.course.bugs import answer_file
 from tinytorch.course.catalogue import Subject, find_module, lesson_path, subject, unknown_module
 from tinytorch.course.notebook_cells import Build, CellError, Cut, cut, remember
@@ -41,6 +41,7 @@ this cell again:
 
 def load_ipython_extension(shell: Any) -> None:
     """Add the commands above to a kernel."""
+    notebook_errors.install(shell)
     magics = Magics(shell)
     for name in ("lesson", "tito"):
         shell.register_magic_function(_told(getattr(magics, name)), "line", name)

@@ -21,6 +21,7 @@ from tinytorch.course.catalogue import Subject
 from tinytorch.course.explaining import own_line, sentence_of
 from tinytorch.course.notebook_cells import CellError, fault
 from tinytorch.course.source import definitions, text_of
+from tinytorch.course.sync import digest
 from tinytorch.course.workspace import Workspace
 
 
@@ -79,9 +80,8 @@ class Running:
         if self.in_force.get(name) == code and name not in self.lent:
             return True
         if isinstance(vars(self.module).get(name), type):
-            first = name not in self.in_force  # as it was imported
-            self.in_force.setdefault(name, code)
-            return first
+            before = self.in_force.setdefault(name, code)  # at first: as it was imported
+            return digest(self.about, before, name) == digest(self.about, code, name)
         self._execute(name, code, place, line)
         self.in_force[name] = code
         self.lent.discard(name)

@@ -75,6 +75,7 @@ def make(screen: Screen, target: Target) -> None:
     """Write the notebook of a lesson, unless it is there, and say how to open it."""
     from tinytorch.course.notebook_made import as_json
     from tinytorch.course.sync import file_text
+    from tinytorch.course.sync import sync as together
     from tinytorch.course.workspace import write
     from tinytorch.tito.verdict import near
 
@@ -83,6 +84,7 @@ def make(screen: Screen, target: Target) -> None:
         screen.say(f"{near(path)} is there already, and stays as it is.")
     else:
         write(path, as_json(target.about, file_text(target.workspace, target.about)))
+        together(target.workspace, target.about)  # from here on it is known which side changes
         screen.say(f"Made {near(path)}", "good")
         screen.say(f"Its cells and {target.file} are kept together: work in either.")
     screen.line()
@@ -115,8 +117,8 @@ def _say(screen: Screen, target: Target, found: Synced) -> None:
         )
     if found.kept is not None:
         screen.notice(f"What was replaced is kept: {near(found.kept)}")
-        if not found.returned:
-            screen.notice(f"To take this back: tito undo {number}")
+        option = " --notebook" if found.returned else ""
+        screen.notice(f"To take this back: tito undo {number}{option}")
 
 
 def _file(target: Target) -> str:

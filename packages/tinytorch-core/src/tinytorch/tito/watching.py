@@ -15,9 +15,11 @@ import click
 from tinytorch.course import progress
 from tinytorch.course.changes import Changes
 from tinytorch.course.lesson import Exercise
+from tinytorch.course.notebook_cells import CellError
+from tinytorch.course.notebook_made import notebook_file
 from tinytorch.course.results import PASSED, ModuleResult
 from tinytorch.course.skeleton import restored
-from tinytorch.tito import testing, verdict
+from tinytorch.tito import syncing, testing, verdict
 from tinytorch.tito.choosing import Target, choose, with_module
 from tinytorch.tito.hints import next_hint
 from tinytorch.tito.keys import Keys
@@ -34,11 +36,15 @@ def watch(words: tuple[str, ...], module: str | None) -> None:
     target = choose(words, module)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.ClickException("watch needs a terminal; without one: tito test")
+    syncing.first(Screen(), target)
     changes = Changes(target.workspace.path(target.file))
+    cells = Changes(target.workspace.path(notebook_file(target.about)))
     session = Session(target)
     with Keys() as keys:
         session.check_all()
         while True:
+            if cells.changed():
+                session.notebook_saved()
             if changes.changed():
                 session.saved()
             key = keys.wait(EVERY)
@@ -86,6 +92,16 @@ class Session:
         else:
             self.result = result
             self.draw()
+
+    def notebook_saved(self) -> None:
+        """Put its cells into the file, which is then checked; or show what is wrong with one."""
+        screen = Screen()
+        try:
+            syncing.first(screen, self.target)
+        except CellError as error:
+            _clear(screen)
+            screen.line(str(error), "bad")
+            self._prompt(screen)
 
     def press(self, key: str, keys: Keys) -> bool:
         """Do what a key says; return whether the screen shows it already."""
