@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinytorch.core import ops
 from tinytorch.core import primitive as door
 from tinytorch.core.activations import relu
 from tinytorch.core.autograd import backward, gradcheck, topological_order, unbroadcast
@@ -416,3 +417,12 @@ def _number(word):
     except ValueError:
         return False
     return "." in word
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "min", "prod", "norm", "logsumexp", "cumsum"])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_a_number_may_be_reduced_over_an_axis_that_it_does_not_have(name, axis):
+    x = Tensor(3.0, requires_grad=True)
+    total = getattr(ops, name)(x, axis=axis)
+    total.backward()
+    assert (total.item(), x.grad, x.grad.shape) == (3, 1, ())  # as in PyTorch 2.13

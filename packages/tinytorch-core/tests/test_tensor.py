@@ -33,8 +33,35 @@ def test_what_is_no_array_of_numbers_is_refused():
     for wrong in ("text", [None], [1j], {"a": 1}):
         with pytest.raises(TypeError, match="a tensor holds numbers"):
             Tensor(wrong)
-    with pytest.raises(ValueError, match="inhomogeneous"):
-        Tensor([[1, 2], [3]])
+    with pytest.raises(TypeError, match="a tensor holds numbers, not object"):
+        Tensor([1], dtype=object)
+
+
+@pytest.mark.parametrize("text", [["1", "2"], "text", ["a"], [None]])
+def test_text_is_refused_also_where_a_dtype_could_convert_it(text):
+    with pytest.raises(TypeError, match="a tensor holds numbers"):
+        Tensor(text, dtype=np.float32)
+
+
+def test_rows_of_different_lengths_are_refused_in_our_words():
+    words = r"the rows of \[\[1\], \[2, 3\]\] have different lengths"
+    for dtype in (None, np.float64):
+        with pytest.raises(ShapeError, match=words):
+            Tensor([[1], [2, 3]], dtype)
+
+
+def test_what_does_not_fit_the_dtype_is_refused_and_not_wrapped_around():
+    with pytest.raises(OverflowError):
+        Tensor([300], dtype=np.uint8)
+
+
+def test_another_error_of_the_data_is_shown_as_it_is():
+    class Broken:
+        def __array__(self, dtype=None, copy=None):
+            raise ValueError("half of the file is missing")
+
+    with pytest.raises(ValueError, match="half of the file is missing"):
+        Tensor(Broken())
 
 
 def test_only_floating_point_can_require_a_gradient():

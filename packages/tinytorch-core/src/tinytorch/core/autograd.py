@@ -291,8 +291,10 @@ def getitem_gradient(g: Array, call: Record) -> Any:
 @gradient("sum")
 def sum_gradient(g: Array, call: Record) -> Any:
     """The gradient of x.sum(axis, keepdims), in the shape of x."""
-    g = restore_axes(g, call.params.get("axis"), call.params.get("keepdims", False))
-    return np.broadcast_to(g, call.arrays[0].shape)
+    (x,) = call.arrays
+    if x.ndim:  # without axes there is none to restore, even where axis=0 was asked for
+        g = restore_axes(g, call.params.get("axis"), call.params.get("keepdims", False))
+    return np.broadcast_to(g, x.shape)
 
 
 @gradient("mean")

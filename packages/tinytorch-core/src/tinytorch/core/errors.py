@@ -26,6 +26,16 @@ def broadcast_error(name: str, shapes: Sequence[Shape]) -> ShapeError:
     return ShapeError(f"{name}: shapes {listed} do not fit together.")
 
 
+def rows_error(data: object, error: ValueError) -> ValueError:
+    """Say that the rows of `data` have different lengths, where that is what `error` means."""
+    if "inhomogeneous" not in str(error):  # NumPy's word for it
+        return error
+    return ShapeError(
+        f"Tensor: the rows of {data!r:.60} have different lengths, and a tensor's are all alike. "
+        "Fill the short ones up, or keep a list of tensors"
+    )
+
+
 def explanation(name: str, error: Exception, shapes: Sequence[Shape]) -> Exception | None:
     """Say in our words what `error`, from a call of `name`, means; None where it says so itself."""
     if isinstance(error, TypeError):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinytorch.core.errors import GradientError, Shape, ShapeError, broadcast_error
+from tinytorch.core.errors import GradientError, Shape, ShapeError, broadcast_error, rows_error
 from tinytorch.core.late import late
 from tinytorch.core.methods import Axis, Methods, flat
 from tinytorch.core.primitive import Array, Record, primitive, tensor_class, wrap
@@ -45,7 +45,10 @@ class Tensor(Methods):
     def __init__(
         self, data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False
     ) -> None:
-        self._data = array_of(data, dtype)
+        try:
+            self._data = array_of(data, dtype)
+        except ValueError as error:
+            raise rows_error(data, error) from None
         self._version = 0
         self.grad = None
         self.node = None
@@ -183,6 +186,7 @@ class Tensor(Methods):
 
         gradient      of some loss with respect to this tensor; 1 where the tensor is a scalar
         retain_graph  keep the records, so that a second pass may follow
+        create_graph  PyTorch's gradients of gradients: not supported, and refused if True
 
         Raises GradientError; see `tinytorch.core.autograd.backward`.
         """
@@ -291,15 +295,15 @@ def array_of(data: Any, dtype: DTypeLike | None = None) -> Array:
 
     Raises TypeError for what is no floating-point number, integer or boolean.
     """
-    array = np.array(data, dtype=dtype, order="C")
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"a tensor holds numbers, not {array.dtype}: {data!r:.60}. "
-            "Are the rows of different lengths, or is there text in it?"
-        )
-    if dtype is None and array.dtype == np.float64:
-        array = array.astype(np.float32)
-    return array
+    given = np.asarray(data)  # before a dtype makes 1.0 of the text "1"
+    for found in (given.dtype, np.dtype(dtype)):  # np.dtype(None) is float64, a number
+        if found.kind not in "fiub":
+            raise TypeError(
+                f"a tensor holds numbers, not {found}: {data!r:.60}. Is there text or None in it?"
+            )
+    if dtype is None:
+        return np.array(given, np.float32 if given.dtype == np.float64 else None, order="C")
+    return np.array(data, dtype, order="C")
 
 
 def _arrays(index: Any) -> Any:

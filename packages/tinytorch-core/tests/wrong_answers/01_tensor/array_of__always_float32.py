@@ -2,7 +2,7 @@
 
 
 def array_of(data: Any, dtype: DTypeLike | None = None) -> Array:
-    array = np.array(data, dtype=dtype or np.float32, order="C")
-    if np.array(data).dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds numbers: {data!r:.60}")
-    return array
+    for found in (np.asarray(data).dtype, np.dtype(dtype)):
+        if found.kind not in "fiub":
+            raise TypeError(f"a tensor holds numbers, not {found}: {data!r:.60}")
+    return np.array(data, dtype=dtype or np.float32, order="C")

@@ -2,7 +2,8 @@
 
 
 def array_of(data: Any, dtype: DTypeLike | None = None) -> Array:
+    for found in (np.asarray(data).dtype, np.dtype(dtype)):
+        if found.kind not in "fiub":
+            raise TypeError(f"a tensor holds numbers, not {found}: {data!r:.60}")
     array = np.array(data, dtype=dtype, order="C")
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds numbers, not {array.dtype}: {data!r:.60}")
     return array.astype(np.float32) if array.dtype == np.float64 else array

@@ -85,6 +85,9 @@ def check_the_elements_lie_row_by_row_in_memory() -> None:
     call = "array_of(a transposed array of float32, shape (3, 2)).strides"
     why = "the next row of two is 8 bytes on; unless told, NumPy keeps the order of what it copies"
     same(got.strides, (8, 4), call=call, why=why)
+    got = array_of(counted(2, 3).T, np.float64)
+    call = "array_of(the same array, np.float64).strides"
+    same(got.strides, (16, 8), call=call, why="in float64 the next row of two is 16 bytes on")
 
 
 @exercise("array_of")
@@ -92,6 +95,11 @@ def check_what_is_no_number_is_refused_with_a_TypeError() -> None:  # noqa: N802
     for data in ("text", ["1", "2"], [None, 1], [1j]):
         with raises(TypeError, call=f"array_of({data!r})", why="a tensor holds numbers"):
             array_of(data)
+    why = "a tensor holds numbers; with a dtype NumPy would make 1.0 of the text, without a word"
+    with raises(TypeError, call='array_of(["1", "2"], np.float32)', why=why):
+        array_of(["1", "2"], np.float32)
+    with raises(TypeError, call="array_of([1, 2], object)", why="objects are no numbers"):
+        array_of([1, 2], object)
 
 
 # Arithmetic

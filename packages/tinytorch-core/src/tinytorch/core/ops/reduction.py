@@ -48,7 +48,7 @@ def prod_gradient(g: Array, call: Record) -> Any:
     """Each element's gradient is the product of all the others: out / x fails where x is 0."""
     (x,) = call.arrays
     axis, keepdims = axis_of(call)
-    axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
+    axes = normalize_axis_tuple(axis if axis is not None and x.ndim else range(x.ndim), x.ndim)
     last = range(-len(axes), 0)
     moved = np.moveaxis(x, axes, last)  # (kept..., reduced...)
     kept = moved.shape[: x.ndim - len(axes)]
