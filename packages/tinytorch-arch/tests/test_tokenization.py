@@ -70,7 +70,9 @@ def test_a_character_tokenizer_without_characters_encodes_nothing():
 def test_the_almanac_goes_through_a_character_tokenizer():
     text = Almanac().text
     tokenizer = CharTokenizer(text)
-    assert tokenizer.decode(tokenizer.encode(text)) == text
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert (repr(tokenizer), len(ids)) == ("CharTokenizer(52 characters)", 5381)
 
 
 # Pieces
