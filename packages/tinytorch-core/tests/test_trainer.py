@@ -236,6 +236,19 @@ def test_in_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0/3" in shown or "3/3" in shown
 
 
+def test_progress_is_shown_unless_silence_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    model = network()
+    run = Trainer(model, CrossEntropyLoss(), SGD(model.parameters(), lr=0.1))
+    run.fit(DataLoader(points(), 8), epochs=1)
+    assert capsys.readouterr().out.startswith("epoch 1/1")
+
+
+@pytest.mark.parametrize("accumulate", [0, -1])
+def test_a_step_of_no_batch_is_refused(accumulate: int) -> None:
+    with pytest.raises(ValueError, match=f"accumulate={accumulate}: a step needs at least 1 batch"):
+        trainer(accumulate=accumulate)
+
+
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     fit_two_epochs(progress=False)
     assert capsys.readouterr() == ("", "")

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
 from itertools import pairwise
 from typing import Any
 
@@ -56,6 +57,13 @@ def test_the_line_falls_by_equal_parts() -> None:
 
 def test_the_steps_multiply_by_their_factor() -> None:
     assert [StepSchedule(2, 0.5)(step) for step in range(6)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert StepSchedule(1)(1) == 0.1
+
+
+@pytest.mark.parametrize("schedule", [CosineSchedule(5), LinearSchedule(5), StepSchedule(5)])
+def test_a_schedule_does_not_change_while_it_is_followed(schedule: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        schedule.floor = 0.5
 
 
 def test_warm_up_rises_in_equal_parts_to_where_the_schedule_starts() -> None:
@@ -240,10 +248,16 @@ def test_means_are_over_examples_whatever_the_batches() -> None:
     parts = evaluate(model, CrossEntropyLoss(), DataLoader(points(23), 5))
     assert parts == pytest.approx(whole, rel=1e-5)
 
+    def seven(outputs: Tensor, targets: Tensor) -> float:
+        return 7.0
+
+    assert evaluate(model, CrossEntropyLoss(), DataLoader(points(23), 5), [seven])["seven"] == 7
+
 
 def test_accuracy_is_the_share_of_right_classes() -> None:
     outputs = Tensor([[1.0, 2, 0], [5, 1, 1], [0, 0, 1], [0, 1, 0]])
     assert accuracy(outputs, Tensor([1, 0, 2, 2])) == 0.75
+    assert accuracy(outputs, Tensor(np.array([1, 0, 2, 2], np.uint8))) == 0.75
 
 
 def test_accuracy_of_sequences_counts_each_place() -> None:
@@ -263,6 +277,11 @@ def test_metrics_of_ones_own_are_named_after_their_function() -> None:
 
     found = evaluate(network(), CrossEntropyLoss(), DataLoader(points(), 24), [accuracy, largest])
     assert list(found) == ["loss", "accuracy", "largest"]
+
+
+def test_class_indices_may_be_bytes() -> None:
+    x = TensorDataset(np.ones((4, 2), np.float32), np.zeros(4, np.uint8))
+    assert "accuracy" in evaluate(Linear(2, 2), CrossEntropyLoss(), DataLoader(x, 4))
 
 
 def test_without_classes_only_the_loss_is_measured() -> None:
