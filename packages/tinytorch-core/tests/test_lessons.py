@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -198,9 +199,22 @@ def test_the_bug_to_find_is_caught_by_the_checks(tmp_path, stem):
 
 
 @pytest.mark.parametrize("stem", LESSONS)
-def test_figures_exist_and_say_what_they_show(stem):
-    import re
+def test_code_that_is_quoted_stands_in_the_source(stem):
+    lesson = read(LESSONS[stem])
+    sources = [source_of(lesson), (CORE / "primitive.py").read_text("utf-8")]
+    source = " ".join(" ".join(sources).split())
+    prose = "\n".join(part.body for part in lesson.parts if part.kind == "prose")
+    spans = [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose)]
+    quotes = [span for span in spans if re.search(r"\bself\b|\brecord\.\w+\(", span)]
+    assert [quote for quote in quotes if quote not in source] == []
+    sentences = {name.removeprefix("check_").replace("_", " ") for name in checks_of(stem)}
+    named = re.findall(r"[Tt]he check \*([^*]+)\*", " ".join(prose.split()))
+    assert set(named) - sentences == set()
+    assert quotes
 
+
+@pytest.mark.parametrize("stem", LESSONS)
+def test_figures_exist_and_say_what_they_show(stem):
     for part in read(LESSONS[stem]).parts:
         if part.kind == "prose":
             for alt, file in re.findall(r"!\[(.*?)\]\((.*?)\)", part.body):

@@ -19,11 +19,12 @@ from html import escape
 from typing import Any
 
 from tinytorch._version import __version__
+from tinytorch.course.answers import OPTION, answer
 from tinytorch.course.bugs import bug_of, template
 from tinytorch.course.catalogue import Subject
 from tinytorch.course.figures import FIGURE
 from tinytorch.course.lesson import Exercise, Part
-from tinytorch.course.reading import OPTION, answer, bug_text, listed, points
+from tinytorch.course.reading import bug_text, listed, points
 from tinytorch.course.skeleton import skeleton
 from tinytorch.course.source import definitions, text_of
 

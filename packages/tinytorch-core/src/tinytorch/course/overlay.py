@@ -129,7 +129,16 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Compile the source as it is now: bytecode could be older than an edit a second ago."""
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        try:
+            return self.source_to_code(self.get_data(path), path)
+        except SyntaxError as error:
+            error.add_note(
+                f"This file is yours. Mend that line; or set {WORKSPACE}=off, and the installed "
+                "module serves."
+            )
+            self.error = error.with_traceback(None)
+            # raised from there, it comes without the frames of the import system
+            return compile("raise __loader__.error", f"<import of {fullname}>", "exec")
 
 
 class Overlay:

@@ -15,12 +15,13 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers.python import PythonLexer
 
+from tinytorch.course.answers import OPTION, answer
 from tinytorch.course.catalogue import Subject
 from tinytorch.course.demonstrations import Shown
 from tinytorch.course.figures import FIGURE, inline
 from tinytorch.course.lesson import Exercise, Part
 from tinytorch.course.plotting import as_svg
-from tinytorch.course.reading import OPTION, answer, bug_text, points
+from tinytorch.course.reading import bug_text, check_line, points, what_follows
 from tinytorch.course.skeleton import skeleton
 from tinytorch.course.source import text_of
 
@@ -81,6 +82,7 @@ class _Page:
 
     def whole(self, title: str, head: str) -> str:
         body = "\n".join(self.part(part) for part in self.about.lesson.parts)
+        body += self.prose(what_follows(self.about.lesson))
         listed = "".join(f'<li><a href="#{a}">{escape(t)}</a></li>' for a, t in self.sections)
         colours = (
             f"{LIGHT.get_style_defs('pre')}\n@media (prefers-color-scheme: dark) {{\n"
@@ -152,7 +154,6 @@ class _Page:
         return f"<figure>{svg}<figcaption>{title}</figcaption></figure>{code}"
 
     def exercise(self, exercise: Exercise) -> str:
-        number = self.about.lesson.number
         needs = ", ".join(f"<code>{escape(need)}</code>" for need in exercise.needs)
         names = ", ".join(f"<code>{escape(name)}</code>" for name in exercise.names)
         code = "\n\n\n".join(text_of(self.start, name) for name in exercise.names)
@@ -163,7 +164,7 @@ class _Page:
         return (
             f'<section class="box"><h3>Exercise: {names}</h3>'
             f'<p class="soft">{points(exercise)}{f", builds on {needs}" if needs else ""}. Check: '
-            f"<code>tito test {number} {escape(exercise.id)}</code></p>"
+            f"{self.line(check_line(self.about.lesson, exercise))}</p>"
             f"{_pre(code)}{hints}</section>"
         )
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 Points = Sequence[Sequence[float]]  # (x, y) pairs
 MARKS = "*o+x#@"
@@ -64,14 +65,19 @@ def as_text(
             row = height - 1 - round(y.place(py) * (height - 1))
             grid[row][round(x.place(px) * (columns - 1))] = mark
     labels = {0: _short(y.high), height - 1: _short(y.low)}
-    lines = [y_label] if y_label else []
+    lines = wrap(y_label, width)
     for i, cells in enumerate(grid):
         joint = "┤" if i in labels else "│"
         lines.append(f"{labels.get(i, ''):>{margin - 1}} {joint}{''.join(cells)}".rstrip())
     lines.append(" " * margin + "└" + "─" * columns)
     left, right = _short(x.low), _short(x.high)
-    middle = x_label.center(max(columns - len(left) - len(right), 0))
+    between = columns - len(left) - len(right)
+    beside = len(x_label) + 4 <= between  # with two spaces on either side; else in rows of its own
+    middle = (x_label if beside else "").center(max(between, 1))
     lines.append(" " * (margin + 1) + left + middle + right)
+    if x_label and not beside:
+        indent = " " * (margin + 1)
+        lines += [indent + row.center(columns).rstrip() for row in wrap(x_label, columns)]
     if len(curves) > 1:
         legend = "   ".join(f"{m} {label}" for m, label in zip(MARKS, curves, strict=False))
         lines += ["", " " * (margin + 1) + legend]

@@ -1,24 +1,23 @@
 """A lesson as plain Markdown, for a terminal: directives become text, figures their description.
 
-Solutions are not shown, and answers of the quiz come last. Left out: drawing it (`tito read`), and
-the page (`page.py`).
+Solutions are not shown, and what answers its questions is for afterwards (`answers.py`). Left out:
+drawing it (`tito read`), and the page (`page.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from tinytorch.course.answers import answers_file, key, question
 from tinytorch.course.bugs import answer_file, name_of
-from tinytorch.course.catalogue import Subject
+from tinytorch.course.catalogue import Subject, lesson_path, modules
 from tinytorch.course.demonstrations import Shown
 from tinytorch.course.figures import FIGURE
 from tinytorch.course.lesson import Exercise, Lesson, Part
 from tinytorch.course.plotting import as_text
+from tinytorch.course.progress import spanned
 from tinytorch.course.skeleton import skeleton
 from tinytorch.course.source import text_of
-
-OPTION = re.compile(r"- \[([ x])\] (.*)")
 
 
 def markdown(about: Subject, shown: Mapping[int, Shown], width: int) -> str:
@@ -30,15 +29,20 @@ def markdown(about: Subject, shown: Mapping[int, Shown], width: int) -> str:
     lesson = about.lesson
     start = skeleton(about)
     blocks: list[str] = []
-    answers: list[str] = []
+    asked = 0
     for part in lesson.parts:
         if part.kind == "quiz":
-            blocks.append(_quiz(part, len(answers) + 1))
-            answers.append(f"{len(answers) + 1}. {answer(part)}")
+            asked += 1
+            blocks.append(question(part, asked))
         else:
             blocks.append(_block(part, lesson, about.file, start, shown.get(part.line), width))
-    if answers:
-        blocks += ["## Answers to the quiz", "\n".join(answers)]
+    blocks.append(what_follows(lesson))
+    if key(lesson):
+        blocks.append(
+            f"Your answers have a place in `{answers_file(lesson.number)}`, which "
+            f"`tito start {lesson.number}` made. Afterwards, to compare them with those of the "
+            f"lesson: `tito read {lesson.number} --answers`"
+        )
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -62,9 +66,33 @@ def _block(
     if part.kind == "bug":
         return bug_text(part, lesson) + "\n\n" + _fenced(part.body, "python")
     if part.kind == "reflect":
-        rubric = "\n".join(f"- {line}" for line in part.options.get("rubric", []))
-        return f"{part.body}\n\nWhat a good answer holds:\n\n{rubric}" if rubric else part.body
+        return f"**{part.names[0].capitalize()}.** {part.body}"
     return part.body
+
+
+def what_follows(lesson: Lesson) -> str:
+    """Where to go on after a lesson whose next one is not written yet; "" where it is."""
+    later = [m for m in modules() if m.number > lesson.number]
+    written = [m for m in later if lesson_path(m.module) is not None]
+    if not later or later[:1] == written[:1]:
+        return ""
+    if not written:
+        return (
+            "No later lesson is written yet. What your framework can do already: "
+            "`tito milestone list`"
+        )
+    missing = [m.number for m in later if m.number < written[0].number]
+    return (
+        f"{spanned(missing)} no lesson yet. Go on with {written[0].number}, {written[0].title}, "
+        f"on the reference, which stands in for what you have not built: "
+        f"`tito start {written[0].number}`"
+    )
+
+
+def check_line(lesson: Lesson, exercise: Exercise) -> str:
+    """How an exercise is checked."""
+    more = " (any of its names will do)" if len(exercise.names) > 1 else ""
+    return f"`tito test {lesson.number} {exercise.id}`{more}"
 
 
 def _exercise(exercise: Exercise, lesson: Lesson, file: str, start: str) -> str:
@@ -73,7 +101,7 @@ def _exercise(exercise: Exercise, lesson: Lesson, file: str, start: str) -> str:
     code = "\n\n\n".join(text_of(start, name) for name in exercise.names)
     return (
         f"### Exercise: {exercise.id}{names}, {points(exercise)}\n\n"
-        f"In your `{file}`.{needs} Check it: `tito test {lesson.number} {exercise.id}`. "
+        f"In your `{file}`.{needs} Check it: {check_line(lesson, exercise)}. "
         f"{len(exercise.hints)} hint{'s' if len(exercise.hints) > 1 else ''}: "
         f"`tito hint {lesson.number} {exercise.id}`\n\n" + _fenced(code, "python")
     )
@@ -107,22 +135,6 @@ def _plot(part: Part, found: Shown | None, width: int) -> str:
         return f"{title}\n\n" + _fenced(part.body, "python")
     rows = as_text(found.curves, part.option("x_label"), part.option("y_label"), width)
     return f"{title}, measured on this machine:\n\n" + _fenced("\n".join(rows), "text")
-
-
-def _quiz(part: Part, number: int) -> str:
-    letters = iter("abcdefgh")
-    lines = [
-        f"- {next(letters)}) {option[2]}" if (option := OPTION.match(line)) else line
-        for line in part.body.splitlines()
-    ]
-    return f"**{number}.** " + "\n".join(lines)
-
-
-def answer(part: Part) -> str:
-    """The right options of a question by their letters, and why."""
-    options = [m for line in part.body.splitlines() if (m := OPTION.match(line))]
-    right = [letter for letter, m in zip("abcdefgh", options, strict=False) if m[1] == "x"]
-    return f"{', '.join(right)}. {part.option('why')}"
 
 
 def _fenced(code: str, language: str) -> str:

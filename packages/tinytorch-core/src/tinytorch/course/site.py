@@ -16,13 +16,14 @@ from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
+from tinytorch.course.answers import OPTION, answer
 from tinytorch.course.bugs import name_of
 from tinytorch.course.catalogue import Subject, lesson_path, modules, subject
 from tinytorch.course.demonstrations import Shown, shown
 from tinytorch.course.figures import FIGURE, inline
 from tinytorch.course.lesson import Exercise, Part, read
 from tinytorch.course.plotting import as_svg
-from tinytorch.course.reading import OPTION, answer, bug_text, listed, points
+from tinytorch.course.reading import bug_text, check_line, listed, points, what_follows
 from tinytorch.course.skeleton import skeleton, solution
 from tinytorch.course.source import text_of
 from tinytorch.course.tiers import CourseModule, Tier
@@ -77,7 +78,8 @@ class _Page:
 
     def whole(self) -> str:
         parts = [self.head(), *(self.part(part) for part in self.about.lesson.parts)]
-        return "\n\n".join(parts) + "\n"
+        follows = what_follows(self.about.lesson)
+        return "\n\n".join([*parts, follows] if follows else parts) + "\n"
 
     def head(self) -> str:
         lesson = self.about.lesson
@@ -146,11 +148,11 @@ class _Page:
         )
 
     def exercise(self, exercise: Exercise) -> str:
-        number = self.about.lesson.number
         needs = f" It builds on {listed(exercise.needs)}." if exercise.needs else ""
         code = "\n\n\n".join(text_of(self.start, name) for name in exercise.names)
+        checked = check_line(self.about.lesson, exercise)
         blocks = [
-            f"In your `{self.about.file}`.{needs} Check it: `tito test {number} {exercise.id}`",
+            f"In your `{self.about.file}`.{needs} Check it: {checked}",
             _fenced(code, "python"),
         ]
         for i, hint in enumerate(exercise.hints, 1):

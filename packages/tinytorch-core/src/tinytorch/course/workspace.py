@@ -157,7 +157,7 @@ class Workspace:
         with self.lock():
             state = self._state()
             results = state.setdefault("results", {})
-            entry = {"hash": digest, "version": __version__, "result": result}
+            entry: dict[str, Any] = {"hash": digest, "version": __version__, "result": result}
             if others:
                 entry["others"] = others
             last = results.get(file)

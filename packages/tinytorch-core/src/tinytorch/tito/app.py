@@ -34,6 +34,7 @@ OWN = (
     ),
     Command("undo", "Put the version before back.", "tinytorch.tito.resetting:undo"),
     Command("sync", "Cells of a notebook into your file.", "tinytorch.tito.syncing:sync"),
+    Command("try", "Python, with your unfinished file.", "tinytorch.tito.trying:try_"),
     Command("complete", "All checks; then it joins.", "tinytorch.tito.building:complete"),
     Command("bug", "Expose the bug in a lesson.", "tinytorch.tito.bug:bug"),
     Command(

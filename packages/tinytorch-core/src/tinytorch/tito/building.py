@@ -47,6 +47,7 @@ def start(words: tuple[str, ...], module: str | None, notebook: bool) -> None:
             f"About {lesson.meta['reading_minutes']} minutes to read, "
             f"{lesson.meta['coding_minutes']} to code."
         )
+    _make_room_for_answers(target, screen)
     target.note(None)
     borrowed = _borrowed(target)
     if borrowed:
@@ -57,6 +58,19 @@ def start(words: tuple[str, ...], module: str | None, notebook: bool) -> None:
         return
     screen.line(f"Next: tito read {lesson.number}", "bold")
     screen.say(f"Then write the first exercise, and: tito test {lesson.number}")
+
+
+def _make_room_for_answers(target: Target, screen: Screen) -> None:
+    """Write the lesson's questions into a file of the student's, unless it is there already."""
+    from tinytorch.course.answers import answers_file, template
+    from tinytorch.course.workspace import write
+    from tinytorch.tito.verdict import near
+
+    place = target.workspace.path(answers_file(target.number))
+    text = template(target.about.lesson)
+    if text and not place.exists():
+        write(place, text)
+        screen.say(f"Made {near(place)}, for your answers to the lesson's questions", "good")
 
 
 def _first() -> str:
@@ -152,11 +166,12 @@ def _show_pace(screen: Screen, target: Target) -> None:
     ]
     screen.line()
     screen.table(("timed", "yours", "reference", "ratio"), rows, right=(1, 2, 3))
-    spread = max((pace.high - pace.low) / pace.ratio for pace in paces)
+    spread = max((pace.high - pace.low) / pace.ratio / 2 for pace in paces)
     slower = any(pace.low > 1.2 for pace in paces)
     kernels = " The reference may use a kernel made for speed there (module 17)." if slower else ""
     screen.say(
-        f"Milliseconds of CPU time, taken in turns; the ratios spread by {spread:.0%}.{kernels}",
+        "Milliseconds of CPU time. A ratio of 1 is as fast as the reference; measured again, it "
+        f"may be {max(spread, 0.01):.0%} higher or lower.{kernels}",
         "dim",
     )
 

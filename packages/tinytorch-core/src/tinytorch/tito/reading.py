@@ -32,12 +32,16 @@ CODE = "ansi_dark"  # the terminal's own colours, on its own background
 )
 @click.option("--pager/--no-pager", default=True, help="Page by page, or all at once.")
 @click.option("--run/--no-run", default=True, help="Run what the lesson shows, for its output.")
-def read(module: str | None, html: Path | None, pager: bool, run: bool) -> None:
+@click.option("--answers", is_flag=True, help="What good answers to its questions hold, instead.")
+def read(module: str | None, html: Path | None, pager: bool, run: bool, answers: bool) -> None:
     """Read the lesson of a module. Without one: of the module last worked at."""
     from tinytorch.tito.screen import Screen
 
     about = _about(module)
     screen = Screen()
+    if answers:
+        _show_answers(screen, about, pager)
+        return
     found = _demonstrations(screen, about) if run else {}
     if html is not None:
         from tinytorch.course.page import page
@@ -72,6 +76,16 @@ def _demonstrations(screen: Screen, about: Subject) -> dict[int, Shown]:
         return shown(about.lesson)
 
 
+def _show_answers(screen: Screen, about: Subject, paged: bool) -> None:
+    from tinytorch.course.answers import key
+
+    lesson = about.lesson
+    text = key(lesson)
+    if not text:
+        raise click.ClickException(f"lesson {lesson.number} asks no questions")
+    _print(screen, f"## {lesson.number} {lesson.title}: answers\n\n{text}", paged)
+
+
 def _show(screen: Screen, about: Subject, found: dict[int, Shown], paged: bool) -> None:
     from tinytorch.course.reading import markdown
 
@@ -82,6 +96,11 @@ def _show(screen: Screen, about: Subject, found: dict[int, Shown], paged: bool) 
         f"code. Beside it: {lesson.meta['chapter']}.\n\n"
         + markdown(about, found, min(screen.width - 4, 72))
     )
+    _print(screen, text, paged)
+
+
+def _print(screen: Screen, text: str, paged: bool) -> None:
+    """Markdown, drawn in a terminal, page by page where that is wanted; as it is elsewhere."""
     if not screen.is_terminal:  # Markdown is what plain text looks like
         screen.line(text.rstrip("\n"))
         return
