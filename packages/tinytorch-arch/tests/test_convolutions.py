@@ -30,11 +30,12 @@ from tinytorch.arch.ops.images import (
     kaiming_normal,
 )
 from tinytorch.arch.ops.normalization import BatchNorm2d, batch_norm2d, batch_norm2d_eval
-from tinytorch.core.context import use
+from tinytorch.core.context import listening, use
 from tinytorch.core.errors import ShapeError
-from tinytorch.core.primitive import wrap
+from tinytorch.core.primitive import LARGE, wrap
 from tinytorch.core.serialization import load, save
 from tinytorch.core.tensor import Tensor
+from tinytorch.core.thrift import READS
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -203,6 +204,42 @@ def test_a_convolution_makes_no_copy_as_large_as_its_columns() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1.2 * y.nbytes  # columns would be nine times as large
+
+
+@pytest.mark.parametrize("name", sorted(name for name in READS if "2d" in name))
+def test_what_a_record_lets_go_changes_no_gradient(name: str) -> None:
+    operations = {
+        "conv2d": lambda x, w, b: conv2d(x, w, b, padding=1),
+        "max_pool2d": lambda x, w, b: max_pool2d(x, kernel_size=2),
+        "avg_pool2d": lambda x, w, b: avg_pool2d(x, kernel_size=2),
+        "adaptive_avg_pool2d": lambda x, w, b: adaptive_avg_pool2d(x, output_size=8),
+        "batch_norm2d": lambda x, w, b: batch_norm2d(x, b, b)[0],
+        "batch_norm2d_eval": lambda x, w, b: batch_norm2d_eval(x, b, b, b, b * b),
+    }
+
+    def gradients() -> list[Any]:
+        arrays = noise(16, 16, 16, 16), noise(16, 16, 3, 3, seed=1), noise(16, seed=2)
+        leaves = [Tensor(array, requires_grad=True) for array in arrays]
+        x, w, b = (leaf * 0.5 for leaf in leaves)  # none is a leaf, and none is small
+        y = operations[name](x, w, b)
+        assert y.nbytes >= LARGE
+        (y * y).sum().backward()
+        return [leaf.grad for leaf in leaves]
+
+    thrifty = gradients()
+    with listening(lambda event: None):  # everything stays
+        whole = gradients()
+    for one, other in zip(thrifty, whole, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, 1e-5, 1e-5)
+
+
+def test_a_block_keeps_one_array_for_the_convolution_and_one_for_what_comes_after() -> None:
+    x, weight = Tensor(noise(16, 16, 32, 32)), Tensor(noise(16, 16, 3, 3), requires_grad=True)
+    y = conv2d(x, weight, None, padding=1)
+    assert y.node is not None
+    assert y.node.out.strides == (0, 0, 0, 0)  # a stand-in: whoever wants y has it
 
 
 # What does not fit

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinytorch.arch.embeddings import PositionalEncoding as PositionalEncoding
     from tinytorch.arch.ops.images import AdaptiveAvgPool2d as AdaptiveAvgPool2d
     from tinytorch.arch.ops.images import Dropout2d as Dropout2d
+    from tinytorch.arch.ops.normalization import BatchNorm1d as BatchNorm1d
     from tinytorch.arch.ops.normalization import BatchNorm2d as BatchNorm2d
     from tinytorch.arch.transformers import GPT as GPT
     from tinytorch.arch.transformers import MLP as MLP
@@ -56,7 +57,7 @@ __getattr__, __dir__ = lazy_exports(
             "Flatten",
         ),
         "tinytorch.arch.ops.images": ("AdaptiveAvgPool2d", "Dropout2d"),
-        "tinytorch.arch.ops.normalization": ("BatchNorm2d",),
+        "tinytorch.arch.ops.normalization": ("BatchNorm1d", "BatchNorm2d"),
         "tinytorch.arch.embeddings": ("Embedding", "PositionalEncoding"),
         "tinytorch.arch.attention": ("MultiHeadAttention", "scaled_dot_product_attention"),
         "tinytorch.arch.transformers": (

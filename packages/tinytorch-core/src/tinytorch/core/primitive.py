@@ -312,7 +312,7 @@ class Primitive:
         record.kernel = chosen
         record.scope = context.scope
         record.versions = versions
-        if self.thrifty and out.nbytes >= LARGE:
+        if self.thrifty and (type(out) is tuple or out.nbytes >= LARGE):
             _thrift.forget(record)
         result = wrap(out, record if recording else None)
         for listener in context.listeners:

@@ -44,7 +44,8 @@ def forget(record: Record) -> None:
     if context.listeners or context.kernels == "plain" or rule is None or defined_outside(rule):
         return
     if "out" not in READS[name]:
-        record.out = absent(record.out)
+        several = isinstance(record.out, tuple)
+        record.out = tuple(map(absent, record.out)) if several else absent(record.out)
     if "arrays" not in READS[name]:
         operands = list(record.operands)
         for i, operand in enumerate(operands):

@@ -62,7 +62,7 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
         squares += column_sums(np.multiply(distance, distance, out=distance), channels)
     var = squares / np.float32(pixels)
     y = scaled(images, rows, step, *line(weight, bias, mean, var, params))
-    return (y.transpose(0, 3, 1, 2), mean, var), images
+    return (y.transpose(0, 3, 1, 2), mean, var), (images, mean, var)
 
 
 def line(
@@ -88,8 +88,7 @@ def scaled(images: Array, rows: Array, step: int, a: Array, b: Array) -> Array:
 
 def backward(g: Any, call: Record) -> Any:
     _, weight, bias = call.arrays
-    _, mean, var = call.out
-    images: Array = call.saved
+    images, mean, var = call.saved
     gy, gmean, gvar = g
     slopes = channels_last(gy)
     channels, width, pixels = mean.size, images.shape[2], np.float32(images.size // mean.size)

@@ -44,13 +44,14 @@ def way_for(name: str, x: Any, params: dict[str, Any]) -> Way | None:
         [slice(i, i + s * (n - 1) + 1, s) for i in range(k)]
         for k, s, n in zip(walk.kernel, walk.stride, walk.out, strict=True)
     ]
-    covered = [k + s * (n - 1) for k, s, n in zip(walk.kernel, walk.stride, walk.out, strict=True)]
+    framed = [n + b + a for n, b, a in zip(x.shape[2:], walk.before, walk.after, strict=True)]
+    covered = [k * n for k, n in zip(walk.kernel, walk.out, strict=True)]
     return Way(
         walk,
         [(rows, columns) for rows in met[0] for columns in met[1]],
         max(walk.before) > 0,
         all(s >= k for s, k in zip(walk.stride, walk.kernel, strict=True)),
-        walk.stride == walk.kernel and tuple(covered) == x.shape[2:],
+        walk.stride == walk.kernel and covered == framed,
     )
 
 

@@ -17,6 +17,10 @@ from tinytorch.core.layers import Dropout, Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
 from tinytorch.core.random import default_generator
 from tinytorch.core.tensor import Tensor
+from tinytorch.core.thrift import READS
+
+# what the rule reads of a call, so that its record lets the rest go (core's thrift.py)
+READS.update(adaptive_avg_pool2d=frozenset())
 
 
 @lru_cache(maxsize=256)
