@@ -2,7 +2,8 @@
 
 Every lesson of the installed tiers has a page, which the menu leads to; its figures and plots stand
 on it, each with a size and ids of its own; its Markdown was read as CommonMark reads it; solutions,
-hints and answers are inside folded blocks only; every module has its row in the list of lessons.
+hints and answers are inside folded blocks only, and no search finds a solution; every module has
+its row in the list of lessons.
 Left out: links (mkdocs), resources (`offline_site.py`), and what demonstrations print, without
 which `tinytorch.course.site` makes no page.
 """
@@ -10,9 +11,11 @@ which `tinytorch.course.site` makes no page.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections import Counter
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -95,6 +98,17 @@ def faults(about: Subject, html: str) -> list[str]:
     return found
 
 
+def searched(about: Subject, index: str) -> list[str]:
+    """Say which solutions a search of the site would show."""
+    text = _flat(" ".join(entry["text"] for entry in json.loads(index)["docs"]))
+    return [
+        f"a search shows the solution of {exercise.id}"
+        for exercise in about.lesson.exercises
+        for body in bodies(solution(about, exercise))
+        if len(_flat(body)) >= SHORTEST and _flat(escape(body, quote=False)) in text
+    ]
+
+
 def bodies(source: str) -> list[str]:
     """The code of each definition without signature and docstring."""
     found = []
@@ -122,6 +136,7 @@ def main(site: Path) -> None:
     menu = (site / "index.html").read_text("utf-8")
     count = 0
     known = modules()
+    index = (site / "search" / "search_index.json").read_text("utf-8")
     for module in known:
         path = lesson_path(module.module)
         if path is None:
@@ -133,9 +148,9 @@ def main(site: Path) -> None:
         if not page.is_file():
             wrong.append(f"{path.stem} has no page")
             continue
-        wrong += [
-            f"{path.stem}: {f}" for f in faults(subject(module.module), page.read_text("utf-8"))
-        ]
+        about = subject(module.module)
+        found = faults(about, page.read_text("utf-8")) + searched(about, index)
+        wrong += [f"{path.stem}: {fault}" for fault in found]
     listed = Page((site / "lessons" / "index.html").read_text("utf-8")).outside
     names = [f"{module.number} {module.title}" for module in known]
     wrong += [f"the list of lessons lacks {name}" for name in names if name not in listed]

@@ -28,6 +28,8 @@ from tinytorch.course.skeleton import skeleton, solution
 from tinytorch.course.source import text_of
 from tinytorch.course.tiers import CourseModule, Tier
 
+UNSEARCHED = "\n{ data-search-exclude }"  # what is folded is not to be read in a list of results
+
 
 class SiteError(RuntimeError):
     """A page that cannot be made, with the lesson and what is missing."""
@@ -157,7 +159,7 @@ class _Page:
         ]
         for i, hint in enumerate(exercise.hints, 1):
             blocks.append(_folded("tip", f"Hint {i} of {len(exercise.hints)}", hint))
-        answers = _fenced(solution(self.about, exercise), "python")
+        answers = _fenced(solution(self.about, exercise), ' { .python data-search-exclude="" }')
         blocks.append(_folded("success", "Solution", answers))
         heading = f"### Exercise: {listed(exercise.names)} {{ #exercise-{exercise.id} }}"
         return f"{heading}\n\n" + _boxed("exercise", points(exercise), "\n\n".join(blocks))
@@ -170,7 +172,7 @@ class _Page:
         return _boxed(
             "quiz",
             f"Question {self.questions}",
-            f"{question}\n\n{options}\n\n{_folded('success', 'Answer', answer(part))}",
+            f"{question}\n\n{options}\n\n{_folded('success', 'Answer', answer(part) + UNSEARCHED)}",
         )
 
 
