@@ -21,7 +21,7 @@ from tinytorch.arch.tokenization import (
     split,
 )
 from tinytorch.core.context import use
-from tinytorch.core.primitive import KERNELS
+from tinytorch.core.primitive import KERNELS, Kernel
 from tinytorch.datasets import Almanac
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # Cs are halves of surrogate pairs
@@ -177,8 +177,19 @@ def test_a_word_is_encoded_as_learning_left_it(words):
 
 
 # Fast forms
-def test_each_fast_form_is_attached_to_its_definition():
+def test_each_fast_form_is_attached():
     assert KERNELS["learn_merges"].keys() == KERNELS["apply_merges"].keys() == {"fast"}
+
+
+@pytest.mark.parametrize(
+    ("definition", "operands"), [(learn_merges, ({b"ab": 2}, 1)), (apply_merges, (b"ab", {}))]
+)
+def test_a_fast_form_runs_unless_the_plain_one_is_asked_for(definition, operands, monkeypatch):
+    name = definition.__name__
+    monkeypatch.setitem(KERNELS[name], "fast", Kernel(lambda *given: ("the fast form", None), None))
+    assert definition(*operands) == "the fast form"
+    with use("plain"):
+        assert definition(*operands) in ([(97, 98)], [97, 98])
 
 
 @given(WORDS, st.integers(0, 30))
