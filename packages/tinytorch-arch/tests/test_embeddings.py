@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytorch
@@ -41,6 +41,7 @@ def test_an_index_that_repeats_receives_all_its_gradients():
     assert weight.grad.tolist() == [[0, 0], [13, 130], [0, 0], [2, 20]]
 
 
+@settings(deadline=None)
 @given(
     vocabulary=st.integers(1, 30),
     d=st.integers(0, 9),
@@ -231,6 +232,7 @@ def test_a_layer_says_what_it_is():
 
 
 # Rotary positions
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 1000), st.integers(0, 99))
 def test_products_of_turned_vectors_depend_on_the_distance_only(m, n, shift, seed):
     rng = np.random.default_rng(seed)

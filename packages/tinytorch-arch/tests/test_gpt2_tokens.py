@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.arch.gpt2_tokens import BYTES, END_OF_TEXT, LETTERS, GPT2Tokenizer
@@ -39,6 +39,7 @@ def test_merges_follow_the_bytes_and_the_end_of_text_comes_last(path):
     assert repr(tokenizer) == "GPT2Tokenizer(261 tokens)"
 
 
+@settings(deadline=None)
 @given(st.binary(), st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_bytes_and_any_text_come_back(tmp_path_factory, data, text):
     file = tmp_path_factory.mktemp("gpt2") / "merges.txt"
@@ -97,6 +98,7 @@ def test_hugging_faces_byte_level_tokenizer_gives_the_same_ids(tmp_path):
         exclude_categories=["Cs", "Cn", "No", "Nl"], exclude_characters="\x1c\x1d\x1e\x1f"
     )
 
+    @settings(deadline=None)
     @given(st.text(common))
     def compare(text: str) -> None:
         assert ours.encode(text) == theirs.encode(text).ids

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.arch.tokenization import BPETokenizer, CharTokenizer
@@ -37,6 +37,7 @@ def test_a_saved_tokenizer_comes_back_whole(trained, path):
     assert loaded.encode(text, "all") == trained.encode(text, "all")
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_whatever_text_a_tokenizer_learned_from_it_can_be_saved(text, tmp_path_factory):
     path = tmp_path_factory.mktemp("files") / "tokenizer.json"

@@ -7,7 +7,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.arch import token_checks, tokenization, utf8
@@ -41,6 +41,7 @@ def test_the_examples_in_the_documentation_are_true(module):
 
 
 # Characters
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_character_tokenizer_gives_back_each_text_of_its_characters(text):
     tokenizer = CharTokenizer(text)
@@ -76,6 +77,7 @@ def test_the_almanac_goes_through_a_character_tokenizer():
 
 
 # Pieces
+@settings(deadline=None)
 @given(TEXTS)
 def test_the_words_of_a_text_are_the_text(text):
     words = split(text)
@@ -110,6 +112,7 @@ def test_overlapping_pairs_are_all_counted_and_merged_from_the_left():
     assert merge([1, 1, 1, 1], (1, 1), 2) == [2, 2]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3)))
 def test_merging_spends_one_token_for_each_place_and_changes_no_other(ids):
     merged = merge(ids, (1, 2), 9)
@@ -139,6 +142,7 @@ def test_of_equally_frequent_pairs_the_one_with_the_smallest_ids_is_merged(kerne
         assert learn_merges({b"byac": 2, b"by": 1}, 3) == [(98, 121), (97, 99), (256, 257)]
 
 
+@settings(deadline=None)
 @given(WORDS, st.randoms(use_true_random=False))
 def test_the_order_of_the_words_does_not_matter(words, rng):
     shuffled = list(words.items())
@@ -165,6 +169,7 @@ def test_merges_are_applied_in_the_order_in_which_they_were_learned():
     assert apply_merges(b"abcab", merged) == [97, 256, 257]
 
 
+@settings(deadline=None)
 @given(WORDS)
 def test_a_word_is_encoded_as_learning_left_it(words):
     merges = learn_merges(words, 15)
@@ -192,6 +197,7 @@ def test_a_fast_form_runs_unless_the_plain_one_is_asked_for(definition, operands
         assert definition(*operands) in ([(97, 98)], [97, 98])
 
 
+@settings(deadline=None)
 @given(WORDS, st.integers(0, 30))
 def test_the_fast_form_learns_the_merges_of_the_plain_one(words, count):
     with use("plain"):
@@ -199,6 +205,7 @@ def test_the_fast_form_learns_the_merges_of_the_plain_one(words, count):
     assert learn_merges(words, count) == plain
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 40))
 def test_one_long_word_of_any_bytes_teaches_both_forms_the_same(word, count):
     words = {word + word[::2]: 1, word: 2}
@@ -207,6 +214,7 @@ def test_one_long_word_of_any_bytes_teaches_both_forms_the_same(word, count):
     assert learn_merges(words, count) == plain
 
 
+@settings(deadline=None)
 @given(WORDS, st.lists(st.sampled_from(b"abc"), max_size=120).map(bytes))
 def test_the_fast_form_applies_merges_as_the_plain_one(words, word):
     merged = {pair: 256 + k for k, pair in enumerate(learn_merges(words, 20))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch import Tensor
@@ -30,6 +30,7 @@ def almanac() -> BPETokenizer:
 
 
 # Any string, any bytes
+@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_comes_back_from_an_untrained_tokenizer(text):
     tokenizer = BPETokenizer()
@@ -37,6 +38,7 @@ def test_any_text_comes_back_from_an_untrained_tokenizer(text):
     assert tokenizer.encode(text) == list(text.encode())
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_comes_back_from_a_trained_tokenizer(text):
     tokenizer = BPETokenizer(special_tokens=[END]).train(Almanac().text[:3000], 300)
@@ -44,6 +46,7 @@ def test_any_text_comes_back_from_a_trained_tokenizer(text):
         assert tokenizer.decode(tokenizer.encode(text, allowed), errors="strict") == text
 
 
+@settings(deadline=None)
 @given(REPEATING)
 def test_a_text_comes_back_from_the_tokenizer_that_it_trained(text):
     tokenizer = BPETokenizer().train(text, 300)
@@ -52,6 +55,7 @@ def test_a_text_comes_back_from_the_tokenizer_that_it_trained(text):
     assert len(tokenizer.encode(text)) == len(text.encode()) or tokenizer.merges
 
 
+@settings(deadline=None)
 @given(st.binary(), st.binary(max_size=20))
 def test_any_bytes_come_back(data, training):
     tokenizer = BPETokenizer(special_tokens=[END]).train(training * 3 + data, 280)
@@ -59,6 +63,7 @@ def test_any_bytes_come_back(data, training):
     assert tokenizer.decode_bytes(tokenizer.encode(data, "all")) == data
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_the_bytes_of_a_text_are_encoded_like_the_text(text):
     tokenizer = BPETokenizer().train(Almanac().text[:2000], 300)
@@ -226,6 +231,7 @@ def test_special_tokens_may_look_like_regular_expressions_or_words():
     assert tokenizer.encode("other", "all") == [111, 258, 114]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab<", min_size=1, max_size=4), unique=True), st.text("ab<c "))
 def test_any_special_tokens_come_back_in_any_text(special, text):
     tokenizer = BPETokenizer(special_tokens=special).train("ab ab abc", 260 + len(special))

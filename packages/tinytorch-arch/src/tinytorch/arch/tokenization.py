@@ -157,9 +157,9 @@ def learn_merges(words: Mapping[bytes, int], count: int) -> list[Pair]:
     merges: list[Pair] = []
     while len(merges) < count:
         counts = count_pairs(pieces, words.values())
-        best = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
-        if best is None or counts[best] < 2:
+        if max(counts.values(), default=0) < 2:
             break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
         pieces = [merge(ids, best, 256 + len(merges)) for ids in pieces]
         merges.append(best)
     return merges
