@@ -2,8 +2,8 @@
 
 Every lesson of the installed tiers has a page, which the menu leads to; its figures and plots stand
 on it, each with a size and ids of its own; its Markdown was read as CommonMark reads it; solutions,
-hints and answers are inside folded blocks only, and no search finds a solution; every module has
-its row in the list of lessons.
+hints and answers are inside folded blocks only, and no search shows a solution there (the API pages
+hold the whole source); every module has its row in the list of lessons.
 Left out: links (mkdocs), resources (`offline_site.py`), and what demonstrations print, without
 which `tinytorch.course.site` makes no page.
 """
@@ -99,8 +99,10 @@ def faults(about: Subject, html: str) -> list[str]:
 
 
 def searched(about: Subject, index: str) -> list[str]:
-    """Say which solutions a search of the site would show."""
-    text = _flat(" ".join(entry["text"] for entry in json.loads(index)["docs"]))
+    """Say which solutions a search would show of the lesson's page."""
+    page = f"lessons/{about.lesson.path.stem}/"
+    entries = [e["text"] for e in json.loads(index)["docs"] if e["location"].startswith(page)]
+    text = _flat(" ".join(entries))
     return [
         f"a search shows the solution of {exercise.id}"
         for exercise in about.lesson.exercises
