@@ -234,6 +234,31 @@ def test_a_batch_lies_row_by_row_whatever_collate_made():
     assert columns.data.flags.c_contiguous
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8, np.bool_])
+def test_what_was_made_for_a_batch_is_not_copied_once_more(dtype):
+    made = np.ones(2, dtype)
+    batch = next(iter(DataLoader(Listed(1, 2), 2, collate=lambda examples: made)))
+    assert np.shares_memory(batch.data, made)
+
+
+def test_a_tensor_that_requires_a_gradient_is_data_like_any_other():
+    data = TensorDataset(Tensor([1.0, 2.0], requires_grad=True))
+    assert not next(iter(DataLoader(data, 2))).requires_grad
+
+
+def test_every_epoch_has_transforms_of_its_own():
+    drawn = []
+
+    def draws(x, rng):
+        drawn.append(int(rng.integers(2**63)))
+        return x
+
+    loader = DataLoader(numbers(1), transform=draws, rng=np.random.default_rng(0))
+    for _ in range(60):
+        list(loader)
+    assert len(set(drawn)) == 60
+
+
 def test_without_options_examples_come_one_by_one_in_order_all_of_them():
     assert order_of(DataLoader(numbers(3))) == [[0], [1], [2]]
     assert order_of(DataLoader(numbers(3), 2)) == [[0, 1], [2]]
