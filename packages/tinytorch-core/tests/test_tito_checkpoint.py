@@ -221,6 +221,13 @@ def test_the_reference_answers_every_question_with_yes(student: Student, number:
 WRONG = [
     # module, right, wrong, the checkpoint that says no, one of the checks that say so
     ("tensor", "np.mean(x,", "np.sum(x,", "2", "each pixel is standardised over all pictures"),
+    (
+        "tensor",
+        "np.float32 if given.dtype == np.float64 else None",
+        "None",
+        "2",
+        "pictures are stored as they are four bytes a pixel",
+    ),
     ("activations", "np.maximum(x, 0)", "x", "3", "two units and a relu compute xor"),
     (
         "activations",
@@ -242,6 +249,13 @@ WRONG = [
         "keep.astype(np.float32)",
         "4",
         "dropout thins out training and leaves evaluation alone",
+    ),
+    (
+        "layers",
+        "seen.add(id(tensor))",
+        "pass",
+        "4",
+        "every parameter is found once under its name",
     ),
     (
         "losses",
@@ -345,11 +359,11 @@ def test_a_joined_file_that_is_gone_is_a_tool_that_does_not_work(student: Studen
 
 
 def test_a_file_that_cannot_be_imported_is_shown_with_its_line(student: Student) -> None:
-    student.have("losses", ("class MSELoss:", "class MSELoss"))
+    student.have("losses", ("def mse_loss(", "def mse_loss(("))
     done = student("checkpoint", "5")
     assert done.status == 1
     assert "A file cannot be imported." in done.out
-    assert "class MSELoss" in done.out
+    assert "def mse_loss((" in done.out
     assert "Next: tito test 04" in done.out
 
 

@@ -48,8 +48,13 @@ def check_every_parameter_is_found_once_under_its_name() -> None:
     assert sorted(names) == sorted(NAMES), f"expected {sorted(NAMES)}, got {sorted(names)}"
     count = 4 * 6 + 6 + 6 + 6 * 6 + 6 + 6 * 3
     assert model.num_parameters() == count, f"expected {count}, got {model.num_parameters()}"
-    tied = Sequential(model, model)
-    assert tied.num_parameters() == count, "a part that is used twice was counted twice"
+    assert Sequential(model, model).num_parameters() == count, (
+        "a part that is used twice counts once"
+    )
+    one, other = Linear(3, 3, bias=False), Linear(3, 3, bias=False)
+    other.weight = one.weight
+    shared = Sequential(one, other).num_parameters()
+    assert shared == 9, f"two layers with one weight (3, 3): expected 9 parameters, got {shared}"
 
 
 @exercise("4")

@@ -95,7 +95,11 @@ def check_arrays_are_split_without_an_example_in_both_parts() -> None:
     table = TensorDataset(np.arange(40).reshape(20, 2), np.arange(20))
     train, test = random_split(table, [0.75, 0.25], np.random.default_rng(6))
     assert (len(train), len(test)) == (15, 5), f"expected 15 and 5, got {len(train)}, {len(test)}"
-    seen = [int(y) for part in (train, test) for _, ys in DataLoader(part, 4) for y in ys.data]
+    seen = []
+    for part in (train, test):
+        for x, y in DataLoader(part, 4):
+            same(x, np.column_stack([2 * y.data, 2 * y.data + 1]), call="batch.x", why="rows of y")
+            seen += [int(label) for label in y.data]
     assert sorted(seen) == list(range(20)), f"both parts together: {sorted(seen)}"
 
 
