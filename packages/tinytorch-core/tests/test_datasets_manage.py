@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from tinytorch.datasets import (
     DatasetMissingError,
     DownloadError,
     catalogue,
+    folders,
     manage,
     mnist,
     text,
@@ -139,6 +141,23 @@ def test_a_misspelt_tinytorch_data_is_an_error_not_a_download(place, monkeypatch
     monkeypatch.setenv("TINYTORCH_DATA", str(place / "dtaa"))
     with pytest.raises(DatasetMissingError, match=r"TINYTORCH_DATA names .*dtaa"):
         datasets.available("mnist")
+
+
+def test_a_folder_without_the_data_is_named_with_what_was_looked_for(place, monkeypatch):
+    entry = catalogue.ENTRIES[0]
+    where = re.escape(str(place / "data"))
+    looked = r"\(looked for in mnist, MNIST.raw, MNIST, the folder itself\)"
+    told = f"TINYTORCH_DATA is {where}, which lacks all 4 files of mnist: {NAMES[0]}, .* {looked}"
+    assert re.fullmatch(told, folders.lacking(entry))
+    with pytest.raises(DatasetMissingError, match=told):
+        datasets.MNIST(download=False)
+    put(place / "data" / "mnist", names=NAMES[1:])
+    told = rf"{where}, which lacks 1 of 4 files of mnist: {NAMES[0]} {looked}"
+    assert re.search(told, folders.lacking(entry))
+    put(place / "data", names=NAMES[:1])
+    assert folders.lacking(entry) == ""
+    monkeypatch.delenv("TINYTORCH_DATA")
+    assert folders.lacking(entry) == ""
 
 
 def test_a_data_set_is_available_only_with_all_its_files(place):

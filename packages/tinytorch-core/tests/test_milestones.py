@@ -219,6 +219,19 @@ def test_without_data_and_network_drawn_digits_serve_and_it_is_said(
     assert fetching < failed < used
 
 
+def test_a_data_folder_without_mnist_is_named_before_drawn_digits_serve(
+    without_data: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TINYTORCH_DATA", str(tmp_path))
+    assert main(["milestone", "run", "1986", "--recipe", "quick"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())  # lines are broken anywhere
+    told = shown.index(f"TINYTORCH_DATA is {tmp_path}, which lacks all 4 files of mnist: train-im")
+    assert told < shown.index("Data: drawn digits")
+
+
 def test_whoever_insists_on_mnist_gets_an_error_and_no_drawn_digits(
     without_data: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,21 @@ def test_a_problem_is_shown_with_the_command_that_mends_it(tmp_path: Path) -> No
     assert done.stdout.endswith("1 problem\n")
 
 
+def test_a_data_folder_is_shown_with_the_data_sets_in_it_and_is_a_problem_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYTORCH_DATA", str(tmp_path))
+    [finding] = health.data_folder()
+    assert not finding.ok
+    assert finding.found.startswith(f"TINYTORCH_DATA is {tmp_path}, which lacks all 4 files of mn")
+    assert finding.found.endswith("Nor does it hold fashion-mnist or cifar-10 or tinyshakespeare")
+    assert finding.repair == "unset TINYTORCH_DATA"
+    (tmp_path / "input.txt").touch()
+    [finding] = health.data_folder()
+    assert finding.ok
+    assert finding.found == f"TINYTORCH_DATA: {tmp_path}, with tinyshakespeare"
+
+
 @pytest.mark.parametrize("provides", ["tinytorch", "something_else"])
 def test_a_foreign_distribution_called_tinytorch_is_named_and_removed(
     provides: str, tmp_path: Path

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tinytorch.datasets.catalogue import DataFile, Entry
 from tinytorch.datasets.errors import DatasetCorruptError, DatasetMissingError, DownloadError
-from tinytorch.datasets.folders import cache_folder, find
+from tinytorch.datasets.folders import cache_folder, find, lacking
 from tinytorch.datasets.progress import PoochBar, Progress, TerminalProgress
 
 Check = Callable[[DataFile, Path], str]
@@ -74,9 +74,11 @@ def ways_out(entry: Entry) -> str:
     pictures = entry.name != "tinyshakespeare"
     builtin = "DrawnDigits(), drawn by code" if pictures else "Almanac(), a text of our own"
     names = ", ".join(file.name for file in entry.files)
+    here = lacking(entry)
     return (
-        "Three ways out:\n"
-        f"  - have the data already? set TINYTORCH_DATA to the folder that holds {names}\n"
+        "Three ways out:\n  - have the data already? "
+        + (f"{here}: set it to" if here else "set TINYTORCH_DATA to")
+        + f" the folder that holds {'them' if here else names}\n"
         f"  - copy them from another machine: tito data import {entry.name} PATH\n"
         f"  - use what is built in: tinytorch.datasets.{builtin}"
     )

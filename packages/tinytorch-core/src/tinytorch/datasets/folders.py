@@ -56,15 +56,41 @@ def cache_folder() -> Path:
 def find(entry: Entry, file: DataFile) -> Found | None:
     """Where `file` lies, or None. TINYTORCH_DATA first, then the cache; nothing is opened."""
     root = data_folder()
-    if root is not None:
-        for folder in _local_folders(root, entry):
-            for name in file.names:
-                if (folder / name).is_file():
-                    return Found(folder / name, "local")
+    local = None if root is None else _local(root, entry, file)
+    if local is not None:
+        return Found(local, "local")
     for name in file.names:
         cached = cache_folder() / entry.name / name
         if cached.is_file():
             return Found(cached, "cached")
+    return None
+
+
+def lacking(entry: Entry) -> str:
+    """What the folder named by TINYTORCH_DATA lacks of `entry`, and where it was looked for.
+
+    "" where it lacks nothing, or the variable is unset.
+    """
+    root = data_folder()
+    if root is None:
+        return ""
+    missing = [file.name for file in entry.files if _local(root, entry, file) is None]
+    if not missing:
+        return ""
+    places = [str(folder.relative_to(root)) for folder in _local_folders(root, entry)]
+    listed = ", ".join("the folder itself" if place == "." else place for place in places)
+    count = "all" if len(missing) == len(entry.files) else f"{len(missing)} of"
+    return (
+        f"TINYTORCH_DATA is {root}, which lacks {count} {len(entry.files)} files of {entry.name}: "
+        f"{', '.join(missing)} (looked for in {listed})"
+    )
+
+
+def _local(root: Path, entry: Entry, file: DataFile) -> Path | None:
+    for folder in _local_folders(root, entry):
+        for name in file.names:
+            if (folder / name).is_file():
+                return folder / name
     return None
 
 

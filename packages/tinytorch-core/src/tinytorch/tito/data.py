@@ -124,14 +124,16 @@ def announcement(status: DatasetStatus) -> str:
     from urllib.parse import urlsplit
 
     from tinytorch.datasets.catalogue import ENTRIES
-    from tinytorch.datasets.folders import cache_folder
+    from tinytorch.datasets.folders import cache_folder, lacking
 
     [entry] = [entry for entry in ENTRIES if entry.name == status.name]
     files = [file for file in entry.files if file.name in status.missing]
     host = urlsplit(files[0].mirrors[0]).netloc
     amount = size(sum(file.size for file in files))
     count = f"{len(files)} file{'s' if len(files) > 1 else ''}"
-    return f"Fetching {entry.name}: {count}, {amount}, from {host} to {cache_folder() / entry.name}"
+    here = lacking(entry)
+    what = f"Fetching {entry.name}: {count}, {amount}, from {host} to {cache_folder() / entry.name}"
+    return f"{here}. {what}" if here else what
 
 
 def _status(name: str) -> DatasetStatus:

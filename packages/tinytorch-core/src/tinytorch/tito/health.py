@@ -113,8 +113,9 @@ def shadows() -> Iterator[Finding]:
 
 
 def data_folder() -> Iterator[Finding]:
-    """TINYTORCH_DATA: unset, or a folder that is there."""
+    """TINYTORCH_DATA: unset, or a folder that is there and holds a data set."""
     from tinytorch.datasets import folders
+    from tinytorch.datasets.catalogue import ENTRIES
     from tinytorch.datasets.errors import DatasetMissingError
 
     try:
@@ -122,7 +123,17 @@ def data_folder() -> Iterator[Finding]:
     except DatasetMissingError as error:
         yield Finding(False, str(error), set_variable("TINYTORCH_DATA", None))
         return
-    yield Finding(True, f"TINYTORCH_DATA: {folder or 'not set'}")
+    if folder is None:
+        yield Finding(True, "TINYTORCH_DATA: not set")
+        return
+    held = [entry.name for entry in ENTRIES if not folders.lacking(entry)]
+    if held:
+        yield Finding(True, f"TINYTORCH_DATA: {folder}, with {', '.join(held)}")
+        return
+    first, *others = ENTRIES
+    also = " or ".join(entry.name for entry in others)
+    found = f"{folders.lacking(first)}. Nor does it hold {also}"
+    yield Finding(False, found, set_variable("TINYTORCH_DATA", None))
 
 
 def cache() -> Iterator[Finding]:
