@@ -3,7 +3,28 @@
 Facts only, and no NumPy: `tito` lists from here, and imports a milestone when it is run.
 """
 
-from tinytorch.course.tiers import CourseModule, Tier
+from tinytorch.course.tiers import CourseModule, Milestone, Tier
+
+CONVOLUTION = Milestone(
+    year="1998",
+    name="convolution",
+    title="Convolutions read digits and see photographs",
+    gate="98.5 % of MNIST's test digits, 75 % of CIFAR-10's test images; the goals: 99 and 80 %",
+    module="tinytorch.arch.milestones.m1998",
+    uses=("01", "02", "03", "04", "05", "06", "07", "08", "09"),
+    aliases=("lenet",),
+    data=("mnist", "cifar-10", "drawn"),
+)
+
+TRANSFORMER = Milestone(
+    year="2017",
+    name="transformer",
+    title="Attention reverses, and a GPT writes",
+    gate="every sequence reversed; a character of Shakespeare costs 1.75 nats; the goal is 1.55",
+    module="tinytorch.arch.milestones.m2017",
+    uses=("01", "02", "03", "04", "06", "07", "08", "10", "11", "12", "13"),
+    data=("tinyshakespeare", "almanac"),
+)
 
 TIER = Tier(
     name="arch",
@@ -16,5 +37,5 @@ TIER = Tier(
         CourseModule("12", "Attention", "tinytorch.arch.attention"),
         CourseModule("13", "Transformers", "tinytorch.arch.transformers"),
     ),
-    milestones=(),
+    milestones=(CONVOLUTION, TRANSFORMER),
 )

@@ -82,6 +82,11 @@ class Screen:
 
             self._console.print(Text.from_ansi(self.styled(text, style)), soft_wrap=True)
 
+    def write(self, text: str) -> None:
+        """Write a piece of text that is being made, at once and without an end of line."""
+        if not self.quiet:
+            print(text, end="", flush=True)
+
     def notice(self, text: str) -> None:
         """Write a paragraph that nobody may miss: quiet or not, it is said."""
         wrapped = self.wrapped(text, 0)

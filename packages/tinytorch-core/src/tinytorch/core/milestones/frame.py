@@ -8,10 +8,12 @@ the machine learning, which are the script's.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import PackageNotFoundError, version
@@ -58,11 +60,19 @@ class Run(Protocol):
 class Stage:
     """What a milestone script works with while it runs."""
 
-    def __init__(self, spec: Milestone, result: Result, screen: Screen, data: str | None) -> None:
+    def __init__(
+        self,
+        spec: Milestone,
+        result: Result,
+        screen: Screen,
+        data: str | None,
+        folder: Path | None = None,
+    ) -> None:
         self.spec = spec
         self.result = result
         self.screen = screen
         self.wanted_data = data
+        self.folder = folder
         self.rng = np.random.default_rng(result.seed)
 
     def tell(self, text: str) -> None:
@@ -80,6 +90,18 @@ class Stage:
     def progress(self, label: str, total: int) -> AbstractContextManager[Callable[[str], None]]:
         """A progress bar: `with stage.progress("seeds", 100) as step: ... step("a note")`."""
         return self.screen.progress(label, total)
+
+    def checkpoints(self) -> Path | None:
+        """Where a long training keeps its checkpoints: a folder that only this run finds again.
+
+        It is named by all that decides the run: recipe, settings, seed and data. None where nothing
+        is to be written.
+        """
+        if self.folder is None:
+            return None
+        result = self.result
+        run = [result.milestone, result.recipe, result.settings, result.seed, result.data]
+        return self.folder / "checkpoints" / f"{zlib.crc32(json.dumps(run).encode()):08x}"
 
     def table(
         self, headers: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int] = ()
@@ -171,11 +193,12 @@ def milestone(
             screen.line()
             screen.say(f"At work: {sentence(own)}. Recipe: {recipe}, seed {seed}.")
             start = time.perf_counter()
-            script(Stage(spec, result, screen, data), chosen)
+            folder = None if out is None else Path(out)
+            script(Stage(spec, result, screen, data, folder), chosen)
             result.seconds = round(time.perf_counter() - start, 3)
             _report(result, screen)
-            if out is not None:
-                _keep(result, screen, Path(out))
+            if folder is not None:
+                _keep(result, screen, folder)
             return result
 
         return run
