@@ -20,6 +20,10 @@ class Epochs(Silent):
         self._screen = stage.screen
         self._steps = steps
 
+    def skip(self, steps: int) -> None:
+        """Expect so many steps less: an earlier run took them."""
+        self._steps -= steps
+
     def __enter__(self) -> Epochs:
         self._screen.line()
         self._screen.line("epoch    loss  test accuracy  seconds", "bold")
