@@ -143,6 +143,7 @@ def evening(folder: Path) -> dict[str, str]:
     tensor.write_text(reference, "utf-8")
     pictures["complete"] = session.run("tito complete 01", 0, "01 Tensor has joined your framework")
     pictures["status"] = session.run("tito status", 0, "yours")
+    pictures["checkpoint"] = session.run("tito checkpoint 2", 0, "Yes.")
     pictures["milestone"] = session.run("tito milestone run 1958", 0, "1 of 2")
     return {name: html.replace(str(folder), "~") for name, html in pictures.items()}
 

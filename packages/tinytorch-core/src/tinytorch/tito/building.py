@@ -142,12 +142,13 @@ def _within_reach(screen: Screen, target: Target) -> None:
     """Name the checkpoints that this module completes, and that have no answer yet."""
     from tinytorch.course import capabilities
 
-    for answer in capabilities.answers(target.workspace):
-        if answer.state == capabilities.OPEN and target.number in answer.yours:
-            screen.say(
-                f"Within reach: checkpoint {answer.number}, {answer.title}. "
-                f"tito checkpoint {answer.number}"
-            )
+    known = capabilities.answers(target.workspace)
+    asked = [a for a in known if a.state == capabilities.OPEN and target.number in a.yours]
+    if asked:
+        first, *others = asked
+        also = f", and {', '.join(answer.number for answer in others)}" if others else ""
+        screen.say(f"Within reach: checkpoint {first.number}, {first.title}{also}.")
+        screen.line(f"    tito checkpoint {first.number}")
 
 
 def _show_pace(screen: Screen, target: Target) -> None:
