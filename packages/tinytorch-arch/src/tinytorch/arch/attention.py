@@ -3,8 +3,8 @@
 A query q is compared with every key k; softmax makes shares of the comparisons, and the answer is
 the sum of the values v in these shares: softmax(q k' / sqrt(d)) v. This file holds that as one
 primitive with its gradient, who may look at whom (masks), and the layer with several heads. Left
-out: the form that is fast and keeps no T x S matrix (`kernels/attention.py`), positions (module
-11), and the block around attention (module 13).
+out: the form that is fast and keeps no T x S matrix (`kernels/attention.py`), dropout of shares
+(models drop what a block adds instead), positions (module 11), and the block (module 13).
 
 Vaswani et al., "Attention is all you need", 2017, section 3.2.
 """

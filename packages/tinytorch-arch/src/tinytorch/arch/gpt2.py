@@ -2,7 +2,7 @@
 
 The file is `model.safetensors` as published for "gpt2", "gpt2-medium" and the like. Its linear
 layers lie (in, out) as ours do; queries, keys and values are one matrix there and three here.
-Left out: fetching the file, and GPT-2's tokens (`BPETokenizer`, module 10, reads its merges).
+Left out: fetching the file, and GPT-2's tokens (`gpt2_tokens.py`).
 """
 
 from __future__ import annotations
