@@ -28,10 +28,13 @@ LISTED = "      - lessons/index.md\n"  # in mkdocs.yml: the lessons follow it
 
 
 def copied(target: Path) -> None:
-    """Copy the site's own files into an empty folder; refuse one that holds anything else."""
+    """Make a folder anew with the site's own files; refuse one that holds anything else."""
     if target.exists() and any(target.iterdir()) and not (target / "mkdocs.yml").is_file():
         sys.exit(f"{target} holds something else than a site: name an empty folder")
     shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    # first of all: by it a folder is known again that was left half made
+    (target / "mkdocs.yml").write_text(listed(), "utf-8", newline="\n")
     shutil.copytree(ROOT / "docs", target / "docs")
     (target / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "aligned_docstrings.py", target / ".ci")
@@ -90,7 +93,6 @@ def main(target: Path) -> None:
     screens = recorded()
     tables = {"modules": modules_list(tiers()), "commands": commands()}
     fill(target / "docs", {**screens, **tables})
-    (target / "mkdocs.yml").write_text(listed(), "utf-8", newline="\n")
     print(f"{len(screens)} screens recorded; look at it: mkdocs serve -f {target}/mkdocs.yml")
 
 
