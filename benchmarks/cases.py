@@ -4,10 +4,8 @@ A builder returns a function that does one step. Frameworks are imported inside 
 that a worker process only ever loads its own.
 """
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -249,7 +247,3 @@ CASES = [
         lambda: adam_torch(1, fused=True),
     ),
 ]
-
-# those of the tiers above stand in files beside this one
-for path in sorted(Path(__file__).parent.glob("cases_*.py")):
-    CASES += importlib.import_module(path.stem).CASES

@@ -29,6 +29,7 @@ SIZES = [
     (models.ResNet8, (3, 32, 32), 77_706, 12_501_632),
     (models.DSCNN, (1, 49, 10), 22_604, 2_656_768),
     (models.AutoEncoder, (640,), 265_864, 264_192),
+    (models.DigitViT, (1, 28, 28), 154_954, 2_508_416),  # worked out by hand too
 ]
 
 
@@ -106,3 +107,25 @@ def test_batch_norm_of_rows_is_that_of_images_of_one_pixel() -> None:
     np.testing.assert_array_equal(rows.running_var.data, images.running_var.data)
     with pytest.raises(ShapeError, match=r"BatchNorm1d: x \(2, 3, 4\) must be \(N, C\)"):
         rows(Tensor(np.zeros((2, 3, 4))))
+
+
+def parameters_of_gpt(vocab: int, d: int, layers: int, context: int) -> int:
+    """Embeddings, and for each block four products in attention, an MLP and two normalisations."""
+    block = 4 * (d * d + d) + (4 * d * d + 4 * d) + (4 * d * d + d) + 2 * 2 * d
+    return vocab * d + context * d + layers * block + 2 * d
+
+
+def test_the_gpts_have_the_sizes_that_are_published() -> None:
+    """Counted from the tensors of the published files, whose output weights are the embeddings."""
+    assert models.CharGPT().num_parameters() == parameters_of_gpt(65, 128, 4, 128) == 818_048
+    published = (124_439_808, 354_823_168, 774_030_080, 1_557_611_200)
+    for (d, heads, layers), wanted in zip(models.GPT2.SIZES.values(), published, strict=True):
+        assert parameters_of_gpt(50_257, d, layers, 1024) == wanted
+        assert d == 64 * heads  # as `load_gpt2` takes for granted
+    with pytest.raises(ValueError, match="there are gpt2, gpt2-medium, gpt2-large, gpt2-xl"):
+        models.GPT2("gpt3")
+
+
+@pytest.mark.slow
+def test_the_smallest_gpt2_can_be_made() -> None:
+    assert models.GPT2().num_parameters() == 124_439_808

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinytorch.arch.convolutions import Conv2d, Flatten, MaxPool2d
 from tinytorch.arch.ops.images import AdaptiveAvgPool2d
 from tinytorch.arch.ops.normalization import BatchNorm1d, BatchNorm2d
+from tinytorch.arch.transformers import Transformer
+from tinytorch.arch.vision_transformer import VisionTransformer
 from tinytorch.core.activations import ReLU, relu
 from tinytorch.core.context import listening, no_grad
 from tinytorch.core.layers import Dropout, Linear, Module, Sequential
@@ -195,10 +197,49 @@ class AutoEncoder(Sequential):
         super().__init__(layers[:-2])
 
 
+class DigitViT(VisionTransformer):
+    """Digits (N, 1, 28, 28) -> (N, classes), read as 16 patches of 7x7 by three blocks.
+
+    154,954 parameters, 2,508,416 multiply-adds.
+    """
+
+    def __init__(self, classes: int = 10, rng: Rng = None) -> None:
+        super().__init__(28, 7, 1, classes, d_model=64, n_heads=4, n_layers=3, rng=rng)
+
+
+class CharGPT(Transformer):
+    """The writer of milestone 2017: tokens (N, T <= 128) -> (N, T, vocab). 818,048 parameters."""
+
+    def __init__(self, vocab: int = 65, rng: Rng = None) -> None:
+        super().__init__(vocab, d_model=128, n_heads=4, n_layers=4, context=128, rng=rng)
+
+
+class GPT2(Transformer):
+    """GPT-2 in the sizes that were published; `load_gpt2` (`gpt2.py`) reads their weights.
+
+    "gpt2" has 124,439,808 parameters, "gpt2-medium" 354,823,168, "gpt2-large" 774,030,080 and
+    "gpt2-xl" 1,557,611,200. Radford et al., "Language models are unsupervised multitask learners",
+    2019, table 2, which counts them somewhat lower.
+    """
+
+    SIZES: ClassVar = {  # d_model, heads, layers
+        "gpt2": (768, 12, 12),
+        "gpt2-medium": (1024, 16, 24),
+        "gpt2-large": (1280, 20, 36),
+        "gpt2-xl": (1600, 25, 48),
+    }
+
+    def __init__(self, size: str = "gpt2", rng: Rng = None) -> None:
+        if size not in self.SIZES:
+            raise ValueError(f"GPT2({size!r}): there are {', '.join(self.SIZES)}")
+        super().__init__(50_257, *self.SIZES[size], context=1024, rng=rng)
+
+
 def multiply_adds(model: Module, *shape: int) -> int:
     """Count the products that a model forms for an example of `shape`, by listening to it.
 
-    Those of convolutions and matrix products; sums, normalisation and activations do not count.
+    Those of convolutions, matrix products and attention; sums, normalisation and activations do
+    not count.
     """
     total = 0
 
@@ -209,6 +250,10 @@ def multiply_adds(model: Module, *shape: int) -> int:
             second = record.arrays[1]
             inner = second[0].size if record.primitive.name == "conv2d" else second.shape[-2]
             total += math.prod(record.out.shape) * inner
+        elif event.kind == "forward" and record.primitive.name == "scaled_dot_product_attention":
+            q, k, v = record.arrays[:3]
+            scores = math.prod(q.shape[:-1]) * k.shape[-2]
+            total += scores * (q.shape[-1] + v.shape[-1])
 
     with no_grad(), evaluating(model), listening(hear):
         model(Tensor(np.zeros((1, *shape), np.float32)))
