@@ -147,6 +147,7 @@ def test_a_kernel_does_not_hide_an_argument_that_the_definition_refuses():
         (lambda x: np.multiply(x, x.data), "Use tinytorch.mul, or"),
         (lambda x: np.ones(2) % x, "np.remainder takes no tensor"),
         (np.add.reduce, "np.add takes no tensor"),
+        (lambda x: np.add.outer(np.ones(2), x), "np.add takes no tensor"),
         (lambda x: np.add(np.ones(2), x, out=np.ones(2)), "np.add takes no tensor"),
     ],
 )
