@@ -68,7 +68,7 @@ def test_half_of_an_exercise_is_not_written_rather_than_wrong(student: Student) 
 def test_an_endless_loop_is_shown_at_the_line_it_was_stopped_in(
     student: Student, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinytorch.course.runner.run_checks.__defaults__", (None, None, 2.0))
+    monkeypatch.setattr("tinytorch.course.runner.run_checks.__defaults__", (None, None, 3.0))
     student.write(LOOPING)
     said = student("test", "21", "double").out
     assert "is there a loop that never ends? When it was stopped it was in this line" in " ".join(
@@ -96,9 +96,9 @@ def test_an_endless_loop_in_the_operands_that_should_expose_a_bug_is_shown(
     student("bug", "21")
     file = student.root / "answers" / "21_bug.py"
     file.write_text("def inputs():\n    while True:\n        pass\n", "utf-8")
-    monkeypatch.setattr(bugs.judge, "__defaults__", (2.0,))
+    monkeypatch.setattr(bugs.judge, "__defaults__", (6.0,))
     said = student("bug", "21").out
-    assert "did not finish within 2 seconds" in said
+    assert "did not finish within 6 seconds" in said
     assert "21_bug.py, line " in said
 
 
@@ -124,6 +124,9 @@ def test_a_forgotten_return_is_asked_for(student: Student) -> None:
         forgetful(Tensor([1.0]))
     started(student, ("add", "x + y"))
     assert "add returned None: is there a return in it?" in student("test", "01", "add").out
+    started(student, ("exp_gradient", "g * call.out"), number="06")
+    said = student("test", "06", "exp_gradient").out
+    assert "exp_gradient(g, call) returned None: is there a return in it?" in said
 
 
 @pytest.mark.parametrize(
@@ -133,6 +136,7 @@ def test_a_forgotten_return_is_asked_for(student: Student) -> None:
         (np.float32([1, 2]), np.array([1, 3]), "expected  shape (2,)  [1, 3]\n"),
         ((4, 3), (4, 5), "expected  (4, 5)\ngot       (4, 3)\n"),
         ([4, 3], (4, 5), "expected  (4, 5)\ngot       shape (2,)  [4, 3]\n"),
+        ((Tensor(4), Tensor(3)), (4, 3), "it holds tensors, not numbers"),
         (3, 3.5, "expected  3.5  (floating point)\ngot       3  (integers)\n"),
         (True, 0, "expected  0  (integers)\ngot       True  (booleans)\n"),
     ],

@@ -246,12 +246,12 @@ def test_a_missing_definition_is_named_and_reset_brings_it_back_in_its_place(
 
 
 def test_an_endless_loop_is_called_one(student: Student, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinytorch.course.runner.run_checks.__defaults__", (None, None, 1.0))
+    monkeypatch.setattr("tinytorch.course.runner.run_checks.__defaults__", (None, None, 3.0))
     student.write(LOOP)
     done = student("test", "21", "double")
     assert done.status == 1
     assert "never ends" in done.out
-    assert "did not finish within 1 seconds: is there a loop that never ends?" in done.out
+    assert "did not finish within 3 seconds: is there a loop that never ends?" in done.out
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,12 @@ from typing import Any
 
 from tinytorch.course import overlay
 
+INSTEAD = {  # for plain numbers, of the names that lesson 01 gives to operations
+    "max": "sorted(numbers)[-1] is the largest of some",
+    "sum": "math.fsum(numbers) adds some up",
+    "pow": "x**y is a power",
+}
+
 
 def sentence_of(error: BaseException) -> str:
     """What happened, in one sentence."""
@@ -56,12 +62,8 @@ def shadowed(names: Iterable[str]) -> str:
     found = next((name for name in names if hasattr(builtins, name)), None)
     if found is None:
         return ""
-    return (
-        f". In your file {found} means the operation on tensors, not Python's built-in {found}: "
-        f"for plain numbers do without it (sorted(sizes)[-1] is the largest)"
-        if found == "max"
-        else f". In your file {found} means the operation on tensors, not Python's built-in {found}"
-    )
+    said = f". In your file {found} means the operation on tensors, not Python's built-in {found}"
+    return f"{said}; {INSTEAD[found]}" if found in INSTEAD else said
 
 
 def own_line(error: BaseException, also: str = "") -> dict[str, Any] | None:

@@ -70,6 +70,8 @@ def ask(rule: Callable[[Array, Record], Any], made: Tensor, g: Any) -> tuple[Any
     assert call is not None, "the call left no record: does no operand require a gradient?"
     call.needs = [isinstance(x, Tensor) and x.requires_grad for x in call.operands]
     answer = rule(np.asarray(g, np.float32), call)
+    name = getattr(rule, "__name__", "the rule")
+    assert answer is not None, f"{name}(g, call) returned None: is there a return in it?"
     return answer if isinstance(answer, tuple) else (answer,)
 
 
