@@ -15,7 +15,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from cases import CASES, Case
+from all_cases import CASES
+from cases import Case
 
 HERE = Path(__file__).parent
 ROUND_SECONDS = 0.15  # long against the clock's resolution, short against the machine's moods

@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 
-from cases import CASES
+from all_cases import CASES
 
 
 def peak() -> int:
