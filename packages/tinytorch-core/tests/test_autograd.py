@@ -181,6 +181,50 @@ def test_a_change_in_place_between_the_passes_is_noticed():
         y.backward()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("operation", [Tensor.exp, relu, Tensor.mean])
+def test_a_change_in_place_of_an_output_is_noticed_where_the_rule_may_read_it(operation, times):
+    w = leaf([1.0, 2.0])
+    y = operation(w)
+    for _ in range(times):
+        y.data *= 2
+    with pytest.raises(GradientError, match=r"its output .* changed in place"):
+        (y * 3.0).sum().backward()
+
+
+def test_a_change_in_place_of_an_output_that_no_rule_reads_does_no_harm():
+    w = leaf([1.0, 2.0])
+    y = w + 1.0
+    y.data *= 2
+    (y * y).sum().backward()
+    assert w.grad.tolist() == [8.0, 12.0]  # what y was when it was squared, twice
+
+
+def test_operands_are_watched_though_an_output_was_changed_without_harm():
+    w = leaf([1.0, 2.0])
+    y = w + 1.0
+    y.data *= 2
+    w.data += 1
+    with pytest.raises(GradientError, match="an operand"):
+        y.sum().backward()
+
+
+def test_a_rule_of_ones_own_may_read_the_output_so_it_must_not_change():
+    @door.primitive
+    def squared_in_a_test(x):
+        return x * x
+
+    @door.gradient("squared_in_a_test")
+    def rule(g, call):
+        return g * 2 * np.sqrt(call.out)
+
+    w = leaf([1.0, 2.0])
+    y = squared_in_a_test(w)
+    y.data += 1
+    with pytest.raises(GradientError, match="its output"):
+        y.sum().backward()
+
+
 def test_a_new_array_between_the_passes_does_no_harm():
     w = leaf([1.0])
     y = w * w

@@ -79,7 +79,7 @@ class Record:
         has the operand's dtype, but may have the shape that the operand was broadcast to.
 
         Raises GradientError if there is no rule, if this record was already used up, or if an
-        operand was changed in place after the call.
+        operand, or an output that the rule reads, was changed in place after the call.
         """
         name = self.primitive.name
         if not self.operands:
@@ -96,12 +96,7 @@ class Record:
             else:
                 needs.append(False)
         if versions != self.versions:
-            shapes = [x.shape for x in self.operands if type(x) is _Tensor]
-            raise GradientError(
-                f"{name}: an operand (shapes {shapes}) was changed in place after the forward, "
-                "so its gradient would be wrong. Write x = x + ... instead of x.data += ..., "
-                "or change it before the forward pass or after backward()."
-            )
+            self.refuse_changes(versions)
         self.needs = needs
         rule = RULES.get(name)
         if self.kernel is not None and self.kernel.backward is not None and rule not in _OWN_RULES:
@@ -129,6 +124,26 @@ class Record:
                     dx = np.asarray(dx, x._data.dtype)
                 wanted.append((x, dx))
         return wanted
+
+    def output_changed(self) -> None:
+        """Note that an output was changed in place: a rule that reads it would be wrong."""
+        if self.versions >= 0:
+            self.versions = ~self.versions  # a negative number, from which the old one can be read
+
+    def refuse_changes(self, versions: int) -> None:
+        """Raise GradientError if the change that was noticed makes the gradient wrong."""
+        name, changed = self.primitive.name, ""
+        if self.versions < 0 and _thrift.reads_output(name):
+            changed = "its output"
+        if versions != (self.versions if self.versions >= 0 else ~self.versions):
+            changed = "an operand"
+        if changed:
+            shapes = [x.shape for x in self.operands if type(x) is _Tensor]
+            raise GradientError(
+                f"{name}: {changed} (operands of shapes {shapes}) was changed in place after the "
+                "forward, so its gradient would be wrong. Write x = x + ... instead of "
+                "x.data += ..., or change it before the forward pass or after backward()."
+            )
 
     def release(self) -> None:
         """Let go of operands and arrays: their memory is free as soon as nobody else holds it."""
@@ -210,7 +225,7 @@ def _installed(definition: Callable[..., Any]) -> bool:
     return module.partition(".")[0] == "tinytorch" and not getattr(loader, "is_workspace", False)
 
 
-def defined_outside(rule: Rule) -> bool:
+def defined_outside(rule: Rule | None) -> bool:
     """Whether a rule is a student's or a user's own."""
     return rule in _OWN_RULES
 

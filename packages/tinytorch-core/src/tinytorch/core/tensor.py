@@ -65,6 +65,8 @@ class Tensor(Methods):
     def data(self, array: Any) -> None:
         if array is self._data:  # x.data += 1 hands the same array back, changed
             self._version += 1
+            if self.node is not None:
+                self.node.output_changed()
         else:
             keep_float32 = self._data.dtype == np.float32
             array = np.asarray(array, order="C")

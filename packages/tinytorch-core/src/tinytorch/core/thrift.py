@@ -31,6 +31,11 @@ READS: dict[str, frozenset[str]] = {
 NOTHING = b"\xff" * 16  # NaN in every floating-point type
 
 
+def reads_output(name: str) -> bool:
+    """Whether the rule of a primitive reads the output, as far as that is known."""
+    return defined_outside(RULES.get(name)) or "out" in READS.get(name, {"out"})
+
+
 def forget(record: Record) -> None:
     """Let go of the large arrays of a call that its gradient rule will not read.
 
