@@ -182,8 +182,10 @@ def test_a_word_is_encoded_as_learning_left_it(words):
 
 
 # Fast forms
-def test_each_fast_form_is_attached():
-    assert KERNELS["learn_merges"].keys() == KERNELS["apply_merges"].keys() == {"fast"}
+def test_each_fast_form_is_attached_and_answers_itself():
+    forms = {name: KERNELS[name]["fast"].forward for name in ("learn_merges", "apply_merges")}
+    assert forms["learn_merges"]([{b"ab": 2}, 1], {}, False) == ([(97, 98)], None)
+    assert forms["apply_merges"]([b"abc", {(97, 98): 256}], {}, False) == ([256, 99], None)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,14 @@ def test_one_long_word_of_any_bytes_teaches_both_forms_the_same(word, count):
     with use("plain"):
         plain = learn_merges(words, count)
     assert learn_merges(words, count) == plain
+
+
+def test_the_smallest_and_the_largest_bytes_are_learned_like_others():
+    words = {bytes([0, 1, 2, 255] * 4 + [b, b, b]): 2 for b in (0, 1, 2, 254, 255)}
+    with use("plain"):
+        plain = learn_merges(words, 12)
+    assert learn_merges(words, 12) == plain
+    assert {0, 1, 2, 255} <= {token for pair in plain for token in pair}
 
 
 @settings(deadline=None)

@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 
 from tinytorch import Tensor
 from tinytorch.arch import tokenization
-from tinytorch.arch.tokenization import (
-    BPETokenizer,
-    CharTokenizer,
-)
+from tinytorch.arch.tokenization import BPETokenizer, CharTokenizer, apply_merges
 from tinytorch.datasets import Almanac
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # Cs are halves of surrogate pairs
@@ -181,16 +178,36 @@ def test_merges_that_cannot_be_are_refused_with_their_number():
             BPETokenizer(merges)
 
 
-def test_memory_of_words_is_bounded_and_changes_nothing(monkeypatch):
-    monkeypatch.setattr(tokenization, "MOST_WORDS", 3)
+def test_a_word_is_worked_out_once_and_then_remembered_unless_it_is_long(monkeypatch):
+    tokenizer = BPETokenizer().train("abc abc abcabc", 262)
+    worked_out = []
+
+    def watched(word: bytes, merged: object) -> list[int]:
+        worked_out.append(word.decode())
+        return apply_merges(word, merged)
+
+    monkeypatch.setattr(tokenization, "apply_merges", watched)
     monkeypatch.setattr(tokenization, "LONGEST_WORD", 5)
+    once = tokenizer.encode("abcde abcd abcde abcdef")
+    assert tokenizer.encode("abcde abcd abcde abcdef") == once
+    words = ["abcde", " abcd", " abcde", " abcdef"]  # two of which are longer than 5
+    assert worked_out == [*words, " abcde", " abcdef"]
+
+
+def test_the_memory_of_words_is_bounded_and_changes_nothing(monkeypatch):
+    monkeypatch.setattr(tokenization, "MOST_WORDS", 3)
     tokenizer = BPETokenizer().train("abc abc abcabcabc", 262)
     text = "abc bca cab abcabcabc aa bb cc abc"
     once = tokenizer.encode(text)
     assert tokenizer.encode(text) == once
-    assert len(tokenizer._known) <= 3
-    assert all(len(word) <= 5 for word in tokenizer._known)
     assert tokenizer.decode(once) == text
+    assert len(tokenizer._known) <= 3
+    tokenizer.train("abc abc", 262)
+    sizes = []
+    for word in ("a", "b", "c", "d", "a"):
+        tokenizer.encode(word)
+        sizes.append(len(tokenizer._known))
+    assert sizes == [1, 2, 3, 1, 2]
 
 
 def test_what_encode_returns_is_the_callers_own():
@@ -242,7 +259,7 @@ def test_any_special_tokens_come_back_in_any_text(special, text):
 
 
 def test_nothing_is_learned_from_special_tokens_or_across_them():
-    tokenizer = BPETokenizer(special_tokens=["<x>"]).train("<x>ab<x>ab<x>a<x>b" * 5, 300)
+    tokenizer = BPETokenizer(special_tokens=["xyxy"]).train("xyxyabxyxyabxyxyaxyxyb" * 5, 300)
     assert tokenizer.merges == [(97, 98)]
 
 

@@ -7,9 +7,10 @@ lie in one list, with a wall between them; a token that was merged away stays th
 and `after` lead around it. A place where the pair no longer is, because another merge took part of
 it, is noticed when it is visited.
 
-The most frequent pair comes from a heap. A count that fell since its pair was put there is noticed
-when the pair comes out on top, and it goes back with the true one; a pair whose count rose is put
-there anew. Ties are settled as in the plain definition, since the heap compares (-count, pair).
+The most frequent pair comes from a heap. A pair is put there when the younger of its tokens is
+made; from then on its count can only fall. That it fell is noticed when the pair comes out on top,
+and it goes back with the true count. Ties are settled as in the plain definition, since the heap
+compares (-count, pair).
 """
 
 from __future__ import annotations
@@ -70,10 +71,9 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> tuple[li
                 places[new, tokens[following]].append(place)
             tokens[place], tokens[second] = new, GONE
             after[place], before[following] = following, place
-        changes[best] = -counts[best]  # whatever was counted in aaa: none is left
         for pair, change in changes.items():
             counts[pair] += change
-            if change > 0:
+            if change > 0:  # a new pair
                 heapq.heappush(heap, (-counts[pair], pair))
     return merges, None
 
