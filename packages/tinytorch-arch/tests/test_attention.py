@@ -6,6 +6,7 @@ Values and gradients of `scaled_dot_product_attention` itself are compared in
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import numpy as np
@@ -369,3 +370,9 @@ def test_the_layer_has_the_parameters_it_should_have() -> None:
     assert {name.split(".")[0] for name in layer.state_dict()} == {"query", "key", "value", "out"}
     assert repr(layer).startswith("MultiHeadAttention(16, n_heads=4")
     assert attention.MultiHeadAttention is tinytorch.nn.MultiHeadAttention
+
+
+def test_the_examples_in_its_text_are_true() -> None:
+    result = doctest.testmod(attention)
+    assert result.attempted
+    assert not result.failed

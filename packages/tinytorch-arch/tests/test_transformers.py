@@ -5,6 +5,7 @@ Values and gradients of `layer_norm` and `rms_norm` are compared in `test_arch_o
 
 from __future__ import annotations
 
+import doctest
 import math
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ from past_helper import Remembered
 
 import tinytorch
 from tinytorch import Tensor
+from tinytorch.arch import transformers
 from tinytorch.arch.transformers import (
     GPT,
     MLP,
@@ -342,3 +344,9 @@ def test_it_is_found_where_the_books_look_for_it() -> None:
         2,
         1000,
     )
+
+
+def test_the_examples_in_its_text_are_true() -> None:
+    result = doctest.testmod(transformers)
+    assert result.attempted
+    assert not result.failed
