@@ -148,6 +148,16 @@ def test_a_file_that_cannot_be_imported_says_so_and_keeps_the_points_it_had(
     assert "6/6" in student("status").out
 
 
+def test_a_file_that_imports_a_broken_one_names_that_one(student: Student) -> None:
+    student.write()
+    student("complete", "21")
+    (student.root / "made" / "sums.py").write_text(SUMS, "utf-8")
+    student.write(("return self.count", "return self.count +"))
+    plain = " ".join(student("status").out.split())
+    assert "made/sums.py cannot be used as it is, because of numbers.py, line 26: " in plain
+    assert "made/numbers.py cannot be used as it is, line 26: " in plain
+
+
 def test_a_result_found_with_an_older_joined_module_is_said_and_found_anew(
     student: Student,
 ) -> None:

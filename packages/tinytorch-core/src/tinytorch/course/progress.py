@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tinytorch.course.catalogue import Subject, file_of, lesson_path, modules, subject
@@ -215,7 +216,11 @@ def unreadable(standing: Standing) -> str:
     result = standing.result
     if result is None or not result.error:
         return ""
-    line = f", line {result.place.line}" if result.place else ""
+    line = ""
+    if result.place:
+        other = result.place.file != result.file  # one that it imports
+        where = f", because of {Path(result.place.file).name}" if other else ""
+        line = f"{where}, line {result.place.line}"
     return f"{standing.file} cannot be used as it is{line}: {result.error}."
 
 
