@@ -212,3 +212,17 @@ def test_cells_that_the_student_adds_or_moves_are_left_alone(both: Both) -> None
     both.notebook.path.write_text(json.dumps(saved), "utf-8")
     both.notebook.edit("exercise-double", (STUB, "return 2 * x"))
     assert both.sync().written == ("double",)
+
+
+def test_two_cells_for_one_definition_are_named(both: Both) -> None:
+    source = both.notebook.source("exercise-double")
+    both.notebook.write(**{"use-2": source.replace(STUB, "return 2 * x")})
+    with pytest.raises(CellError, match=r"cell \d+ \(double\): cell \d+ is for double, too"):
+        both.sync()
+    assert both.text == both.start
+
+
+def test_blank_lines_above_the_first_line_of_a_cell_do_not_count(both: Both) -> None:
+    source = both.notebook.source("exercise-double").replace(STUB, "return 2 * x")
+    both.notebook.write(**{"exercise-double": f"\n\n{source}"})
+    assert both.sync().written == ("double",)

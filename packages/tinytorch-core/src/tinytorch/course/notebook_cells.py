@@ -61,7 +61,7 @@ class Cut:
 
 
 def build_cells(path: Path, called: str) -> list[Build]:
-    """Return the cells of a saved notebook that hold definitions. Raises CellError.
+    """Return the cells of a saved notebook that hold definitions, each once. Raises CellError.
 
     called  the notebook in messages
     """
@@ -73,13 +73,20 @@ def build_cells(path: Path, called: str) -> list[Build]:
             f"{called} is no notebook that can be read ({type(error).__name__}: {error}). Is it "
             "being saved, or did a merge leave its marks in it?"
         ) from None
-    found = []
+    found: list[Build] = []
     for number, source in enumerate(sources, 1):
-        first, _, code = source.partition("\n")
-        if first.split()[:1] == [MAGIC]:
-            names = tuple(first.split()[1:])
-            place = f"{called}, cell {number} ({' '.join(names[:1])})"
-            found.append(Build(place, names, code, number))
+        first, _, code = source.lstrip().partition("\n")  # IPython skips blank lines, too
+        if first.split()[:1] != [MAGIC]:
+            continue
+        names = tuple(first.split()[1:])
+        place = f"{called}, cell {number} ({' '.join(names[:1])})"
+        for other in found:
+            if twice := set(names) & set(other.names):
+                raise CellError(
+                    f"{place}: cell {other.number} is for {sorted(twice)[0]}, too. Keep one of "
+                    f"them, or take the line {MAGIC} out of the one that should not count"
+                )
+        found.append(Build(place, names, code, number))
     return found
 
 
