@@ -164,6 +164,11 @@ def test_training_again_forgets_what_was_learned_before():
     assert tokenizer.merges == BPETokenizer().train("cd cd cd", 300).merges
 
 
+def test_merges_are_pairs_of_any_kind():
+    for merges in ([[97, 98]], [(97, 98)], iter([(97, 98)])):
+        assert BPETokenizer(merges).encode("ab") == [256]
+
+
 def test_merges_that_cannot_be_are_refused_with_their_number():
     for merges, reason in [
         ([(97, 256)], r"merge 0 is \(97, 256\): .* integers from 0 to 255"),
@@ -172,6 +177,7 @@ def test_merges_that_cannot_be_are_refused_with_their_number():
         ([(97, 98.0)], "merge 0"),
         ([(97,)], "merge 0"),
         (["ab"], "merge 0 is 'ab'"),
+        ([5], "merge 0 is 5"),
         ([(97, 98), (97, 98)], r"merge 1 joins \(97, 98\), as an earlier"),
     ]:
         with pytest.raises(ValueError, match=reason):

@@ -20,7 +20,7 @@ from tinytorch.core.primitive import kernel
 def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> tuple[list[int], None]:
     word, merged = arrays
     end = len(word)
-    tokens = [*word, -1]  # no pair holds -1: neither the end, nor what was merged away
+    tokens = [*word, -1]  # no pair holds -1: neither both ends, nor what was merged away
     before, after = list(range(-1, end)), list(range(1, end + 2))
     heap = [(merged[pair], place) for place, pair in enumerate(pairwise(word)) if pair in merged]
     heapq.heapify(heap)
@@ -35,7 +35,7 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> tuple[li
         right = merged.get((new, tokens[following]))
         if right is not None:
             heapq.heappush(heap, (right, place))
-        left = merged.get((tokens[previous], new)) if previous >= 0 else None
+        left = merged.get((tokens[previous], new))
         if left is not None:
             heapq.heappush(heap, (left, previous))
     return [token for token in tokens if token >= 0], None
