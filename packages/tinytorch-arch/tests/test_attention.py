@@ -299,19 +299,23 @@ def test_the_layer_is_that_of_pytorch(cross: bool, masked: bool) -> None:
     np.testing.assert_allclose(grads, twin.in_proj_weight.grad.numpy(), 2e-5, 5e-6)
 
 
-def test_each_head_answers_for_itself() -> None:
+@pytest.mark.parametrize("cross", [False, True])
+def test_each_head_answers_for_itself(cross: bool) -> None:
     """Written out: head h attends with its own features, and `out` mixes what all of them say."""
     rng = np.random.default_rng(8)
     layer = MultiHeadAttention(6, 2, rng=rng)
-    x = normal(rng, 1, 4, 6)
-    q, k, v = (x @ p.weight.data + p.bias.data for p in (layer.query, layer.key, layer.value))
+    x, context = normal(rng, 1, 4, 6), normal(rng, 1, 3, 6)
+    seen = context if cross else x
+    q = x @ layer.query.weight.data + layer.query.bias.data
+    k, v = (seen @ p.weight.data + p.bias.data for p in (layer.key, layer.value))
     answers = []
     for part in (slice(0, 3), slice(3, 6)):
         scores = q[0, :, part] @ k[0, :, part].T / np.sqrt(3)
         shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         answers.append(shares @ v[0, :, part])
     wanted = np.concatenate(answers, axis=1) @ layer.out.weight.data + layer.out.bias.data
-    np.testing.assert_allclose(layer(Tensor(x)).data[0], wanted, 1e-5, 1e-6)
+    answer = layer(Tensor(x), Tensor(context) if cross else None)
+    np.testing.assert_allclose(answer.data[0], wanted, 1e-5, 1e-6)
 
 
 def test_without_positions_attention_does_not_know_an_order() -> None:

@@ -17,8 +17,10 @@ from tinytorch import Tensor
 from tinytorch.arch.milestones import m2017, texts
 from tinytorch.arch.milestones.reversal import Reversal, judge, learn, shaded
 from tinytorch.arch.milestones.texts import InOrder, Stretches
+from tinytorch.arch.milestones.writer import load_writer
 from tinytorch.core.milestones.frame import Stage
 from tinytorch.core.milestones.result import Result
+from tinytorch.core.serialization import save
 from tinytorch.datasets import Almanac, DownloadError, available
 from tinytorch.tito import main
 from tinytorch.tito.screen import Screen
@@ -168,6 +170,16 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     assert [c.name for c in resumed.curves][1] == "training loss from step 5"
     assert resumed.numbers == whole.numbers
     assert list((tmp_path / "checkpoints").iterdir()) == []  # finished: nothing to go on with
+
+
+def test_the_weights_are_kept_with_all_that_writing_takes(tmp_path: Path) -> None:
+    result = small(out=tmp_path)
+    model, tokenizer = load_writer(tmp_path / "gpt.safetensors")
+    tokens = model.generate(tokenizer.encode("\n"), 30, temperature=0.8, seed=0)
+    assert tokenizer.decode(tokens[1:]) == result.numbers["text"]
+    save({"x": np.ones(2, np.float32)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="no character GPT of this version"):
+        load_writer(tmp_path / "other.safetensors")
 
 
 def test_without_the_text_and_without_a_network_the_almanac_serves(

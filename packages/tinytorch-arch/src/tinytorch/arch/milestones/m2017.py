@@ -16,6 +16,7 @@ import numpy as np
 from tinytorch.arch.generation import stream
 from tinytorch.arch.milestones.reversal import Reversal, judge, learn
 from tinytorch.arch.milestones.texts import InOrder, Stretches, Text, text
+from tinytorch.arch.milestones.writer import save_writer
 from tinytorch.arch.tier import TRANSFORMER
 from tinytorch.arch.tokenization import CharTokenizer
 from tinytorch.core.history import Row
@@ -72,12 +73,12 @@ class Recipe:
 RECIPES = {"quick": Recipe(steps=400, rounds=4, characters=300), "full": Recipe()}
 
 # gate and goal: nats a character on the last tenth of the text. Measured for each text and recipe,
-# and not to be compared. Guessing each character by how often it occurs costs 3.3 and 2.9.
+# and not to be compared. To guess characters by how often they occur costs 3.3, in the almanac 3.0.
 BOUNDS = {
     ("full", True): (1.75, 1.55),
     ("quick", True): (2.2, 2.0),
-    ("full", False): (2.5, 2.3),
-    ("quick", False): (2.5, 2.3),
+    ("full", False): (2.0, 1.8),
+    ("quick", False): (2.0, 1.8),
 }
 
 
@@ -198,6 +199,10 @@ def run(stage: Stage, recipe: Recipe) -> None:
     stage.tell(f"Then, writing: a GPT reads {chosen.name} and predicts the next character.")
     model = train(stage, recipe, chosen, tokenizer)
     write(stage, recipe, model, tokenizer)
+    if stage.folder is not None:
+        weights = stage.folder / "gpt.safetensors"
+        save_writer(model, tokenizer, weights, stage.result.command)
+        stage.tell(f"Written: {weights}, the weights and the characters")
 
     stage.gate("sequences reversed without a mistake", right, at_least=1.0, percent=True)
     loss = stage.result.numbers["validation loss"]
