@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.arch.kernels.frames import channels_last, is_images
+from tinytorch.arch.kernels.frames import along_row, channels_last, is_images
 from tinytorch.core.kernels.blocks import BLOCK, FLOAT32, ones, scratch
 from tinytorch.core.primitive import Array, Record, kernel
 
@@ -56,7 +56,7 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
         total += column_sums(block, channels)
     mean = total / np.float32(pixels)
     squares = np.zeros(channels, np.float32)
-    centre = np.tile(mean, images.shape[2])
+    centre = along_row(mean, images.shape[2])
     for (block,) in blocks(step, rows):
         distance = np.subtract(block, centre, out=scratch("norm", block.size).reshape(block.shape))
         squares += column_sums(np.multiply(distance, distance, out=distance), channels)
@@ -69,17 +69,15 @@ def line(
     weight: Array | None, bias: Array | None, mean: Array, var: Array, params: dict[str, Any]
 ) -> tuple[Array, Array]:
     """Return a and b (C,), for which a x + b is the normalised x."""
-    a = 1 / np.sqrt(var + np.float32(params.get("eps", 1e-5)))
-    if weight is not None:
-        a = a * weight
-    b = -mean * a
-    return a, b if bias is None else b + bias
+    deviation = np.sqrt(var + np.float32(params.get("eps", 1e-5)))
+    a = (1 if weight is None else weight) / deviation
+    return a, -mean * a if bias is None else bias - mean * a
 
 
 def scaled(images: Array, rows: Array, step: int, a: Array, b: Array) -> Array:
     """Return a x + b, like images (N, H, W, C)."""
     y = np.empty_like(images)
-    a_row, b_row = (np.tile(values, images.shape[2]) for values in (a, b))
+    a_row, b_row = (along_row(values, images.shape[2]) for values in (a, b))
     for block, out in blocks(step, rows, y.reshape(rows.shape)):
         np.multiply(block, a_row, out=out)
         np.add(out, b_row, out=out)
@@ -95,7 +93,7 @@ def backward(g: Any, call: Record) -> Any:
     rows, step = in_rows(images)
     g_rows = slopes.reshape(rows.shape)
     g_sum, gx_sum = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-    centre = np.tile(mean, width)
+    centre = along_row(mean, width)
     for block, g_block in blocks(step, rows, g_rows):
         distance = np.subtract(block, centre, out=scratch("norm", block.size).reshape(block.shape))
         gx_sum += column_sums(np.multiply(distance, g_block, out=distance), channels)
@@ -106,8 +104,8 @@ def backward(g: Any, call: Record) -> Any:
         a = scale if weight is None else scale * weight
         c = (2 * gvar - a * scale * scale * gx_sum) / pixels
         # a (g - mean of g) + c (x - mean of x) + d: differences first, which keeps their digits
-        a_row, c_row, d_row = (np.tile(values, width) for values in (a, c, gmean / pixels))
-        g_centre = np.tile(g_sum / pixels, width)
+        a_row, c_row, d_row = (along_row(values, width) for values in (a, c, gmean / pixels))
+        g_centre = along_row(g_sum / pixels, width)
         dx = np.empty_like(images)
         for block, g_block, out in blocks(step, rows, g_rows, dx.reshape(rows.shape)):
             part = np.subtract(block, centre, out=scratch("norm", block.size).reshape(block.shape))

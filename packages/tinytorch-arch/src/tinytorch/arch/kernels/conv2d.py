@@ -7,8 +7,7 @@ product serves best depends on the shape (GFLOP/s of one thread, 3x3, beside 97 
 - rows (85-105): for each row of the kernel its columns are laid side by side once, so that kh
   products with an inner size of kw C remain (`conv2d_rows.py`)
 - planes (49 at 3 channels, where rows give 36): all k x k pixels are laid out, plane by plane. For
-  few channels, and for one or two images: it needs no weights in another order
-  (`conv2d_planes.py`)
+  few channels, and for few pixels: it wants no other order of the weights (`conv2d_planes.py`)
 - one product, for kernels of 1x1; no product at all, where each channel has a kernel of its own
   (`conv2d_depthwise.py`)
 
@@ -28,7 +27,7 @@ from tinytorch.arch.walks import Walk
 from tinytorch.core.kernels.blocks import FLOAT32, ones
 from tinytorch.core.primitive import Array, Record, kernel
 
-FEW_IMAGES = 2  # of so many, the weights are as large as the images, and reordering them costs
+FEW_COLUMNS = 40_000  # numbers that planes lay out: where there are fewer, the calls are what costs
 FEW_NUMBERS = 24  # kw C: with fewer, products of rows are too thin
 
 
@@ -50,15 +49,17 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
 
 
 def dense(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
-    if len(x) <= FEW_IMAGES:
-        return conv2d_planes.forward_by_planes(x, weight, bias, way)
     if is_pointwise(way):
         pixels = strided(x, way)
         y = pixels.reshape(-1, x.shape[1]) @ weight[:, :, 0, 0].T
         if bias is not None:
             y += bias
         return y.reshape(*pixels.shape[:3], -1).transpose(0, 3, 1, 2)
+    if len(x) * weight[0].size * way.out[0] * way.out[1] <= FEW_COLUMNS:
+        return conv2d_planes.forward_by_planes(x, weight, bias, way)
     if x.shape[1] * way.kernel[1] < FEW_NUMBERS:
+        if len(x) == 1 and x.flags.c_contiguous:
+            return conv2d_planes.forward_by_planes(x, weight, bias, way)
         return conv2d_planes.forward(x, weight, bias, way)
     return conv2d_rows.forward(x, weight, bias, way)
 

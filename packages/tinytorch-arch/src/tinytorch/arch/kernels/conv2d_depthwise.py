@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinytorch.arch.kernels.frames import CHUNK, frame
+from tinytorch.arch.kernels.frames import CHUNK, along_row, frame
 from tinytorch.arch.walks import Walk
 from tinytorch.core.kernels.blocks import ones, scratch
 from tinytorch.core.primitive import Array
@@ -34,15 +34,20 @@ def step_of(x: Array) -> int:
     return min(len(x), max(1, CHUNK // (3 * x[0].size)))
 
 
-def tiled(values: Array, columns: int) -> Array:
-    """Repeat a row of C numbers for each output column: long runs multiply faster."""
-    return np.tile(values, columns).reshape(columns, -1)
+def rows_of(weight: Array, width: int) -> dict[tuple[int, int], Array]:
+    """Return for each place of the kernel its C weights, repeated along an output row."""
+    numbers = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))  # (kh, kw, C)
+    return {
+        (i, j): along_row(numbers[i, j], width).reshape(width, -1)
+        for i in range(numbers.shape[0])
+        for j in range(numbers.shape[1])
+    }
 
 
 def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
     images = x.transpose(0, 2, 3, 1)
     y = np.empty((len(x), *way.out, x.shape[1]), np.float32)
-    numbers = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))  # (kh, kw, C)
+    numbers = rows_of(weight, way.out[1])
     step = step_of(x)
     for start in range(0, len(x), step):
         part = y[start : start + step]
@@ -51,9 +56,7 @@ def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
         product = scratch("depthwise", part.size).reshape(part.shape)
         part[...] = 0 if bias is None else bias
         for i, j, rows, columns in places(way):
-            np.multiply(
-                stage.padded[:, rows, columns], tiled(numbers[i, j], way.out[1]), out=product
-            )
+            np.multiply(stage.padded[:, rows, columns], numbers[i, j], out=product)
             np.add(part, product, out=part)
     return y.transpose(0, 3, 1, 2)
 
@@ -66,8 +69,8 @@ def backward(
     channels = x.shape[1]
     (top, left), (height, width) = way.before, x.shape[2:]
     dx = np.empty((len(x), height, width, channels), np.float32) if needs[0] else None
-    numbers = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
-    total = np.zeros_like(numbers)
+    numbers = rows_of(weight, way.out[1])
+    total = np.zeros((*way.kernel, channels), np.float32)
     step = step_of(x)
     for start in range(0, len(x), step):
         part = g[start : start + step]
@@ -75,13 +78,16 @@ def backward(
         stage.inside[...] = images[start : start + step]
         product = scratch("depthwise", part.size).reshape(part.shape)
         flat = product.reshape(-1, channels)
-        whole = np.zeros_like(stage.padded) if dx is not None else None
+        whole = None
+        if dx is not None:
+            whole = scratch("depthwise dx", stage.padded.size).reshape(stage.padded.shape)
+            whole[...] = 0
         for i, j, rows, columns in places(way):
             if needs[1]:
                 np.multiply(part, stage.padded[:, rows, columns], out=product)
                 total[i, j] += ones(len(flat)) @ flat
             if whole is not None:
-                np.multiply(part, tiled(numbers[i, j], way.out[1]), out=product)
+                np.multiply(part, numbers[i, j], out=product)
                 whole[:, rows, columns] += product
         if dx is not None and whole is not None:
             dx[start : start + step] = whole[:, top : top + height, left : left + width]

@@ -25,13 +25,14 @@ _threads = threading.local()
 class Planes:
     """One image (C, H, W) in a margin, and what the kernel sees of it (C, kh, kw, H'', W'')."""
 
-    __slots__ = ("inside", "seen")
+    __slots__ = ("inside", "pixels", "seen")
 
     def __init__(self, shape: tuple[int, ...], way: Walk) -> None:
         channels, height, width = shape
         (top, left), (bottom, right) = way.before, way.after
         padded = np.zeros((channels, top + height + bottom, left + width + right), np.float32)
         self.inside = padded[:, top : top + height, left : left + width]
+        self.pixels = way.out[0] * way.out[1]
         plane, row, number = padded.strides
         self.seen = as_strided(
             padded,
@@ -45,30 +46,35 @@ class Planes:
             ),
         )
 
+    def columns(self, image: Array) -> Array:
+        """Lay an image (C, H, W) out as (C kh kw, pixels), in this thread's buffer."""
+        self.inside[...] = image
+        seen = self.seen
+        columns = scratch("conv2d columns", seen.size).reshape(seen.shape)
+        np.copyto(columns, seen)
+        return columns.reshape(-1, self.pixels)
 
-def columns_of(image: Array, way: Walk) -> Array:
-    """Lay an image (C, H, W) out as (C kh kw, pixels), in this thread's buffer."""
+
+def planes_of(x: Array, way: Walk) -> Planes:
+    """Return this thread's planes for images like those of x (N, C, H, W)."""
     kept: dict[Any, Planes] = _threads.__dict__.setdefault("planes", {})
-    key = image.shape, way
+    key = x.shape[1:], way
     planes = kept.get(key)
     if planes is None:
         if len(kept) >= KEPT:
             kept.pop(next(iter(kept)))  # the oldest
-        planes = kept[key] = Planes(image.shape, way)
-    planes.inside[...] = image
-    seen = planes.seen
-    columns = scratch("conv2d columns", seen.size).reshape(seen.shape)
-    np.copyto(columns, seen)
-    return columns.reshape(-1, way.out[0] * way.out[1])
+        planes = kept[key] = Planes(x.shape[1:], way)
+    return planes
 
 
 def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
     """The result has its channels last, as the next convolution wants them."""
     outputs = len(weight)
     matrix = np.ascontiguousarray(weight.reshape(outputs, -1).T)  # (C kh kw, O)
-    y = np.empty((len(x), way.out[0] * way.out[1], outputs), np.float32)
+    planes = planes_of(x, way)
+    y = np.empty((len(x), planes.pixels, outputs), np.float32)
     for image, part in zip(x, y, strict=True):
-        np.matmul(columns_of(image, way).T, matrix, out=part)
+        np.matmul(planes.columns(image).T, matrix, out=part)
         if bias is not None:
             np.add(part, bias, out=part)
     return y.reshape(len(x), *way.out, outputs).transpose(0, 3, 1, 2)
@@ -77,9 +83,10 @@ def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
 def forward_by_planes(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
     """The result is in the order of its axes, and no weight moves."""
     matrix = weight.reshape(len(weight), -1)
-    y = np.empty((len(x), len(weight), way.out[0] * way.out[1]), np.float32)
+    planes = planes_of(x, way)
+    y = np.empty((len(x), len(weight), planes.pixels), np.float32)
     for image, part in zip(x, y, strict=True):
-        np.matmul(matrix, columns_of(image, way), out=part)
+        np.matmul(matrix, planes.columns(image), out=part)
     if bias is not None:
         y += bias[:, np.newaxis]
     return y.reshape(len(x), len(weight), *way.out)
@@ -88,9 +95,10 @@ def forward_by_planes(x: Array, weight: Array, bias: Array | None, way: Walk) ->
 def weight_gradient(g: Array, x: Array, weight: Array, way: Walk) -> Array:
     """The gradient of the weights; g is (N, H'', W'', O), contiguous."""
     outputs = len(weight)
+    planes = planes_of(x, way)
     total = np.zeros((weight.size // outputs, outputs), np.float32)
     share = np.empty_like(total)
     for image, part in zip(x, g, strict=True):
-        np.matmul(columns_of(image, way), part.reshape(-1, outputs), out=share)
+        np.matmul(planes.columns(image), part.reshape(-1, outputs), out=share)
         total += share
     return np.ascontiguousarray(total.T).reshape(weight.shape)

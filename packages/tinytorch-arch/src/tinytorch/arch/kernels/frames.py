@@ -71,18 +71,20 @@ def known_walk(
 
 def way_of(name: str, image: Any, kernel: Any, params: dict[str, Any]) -> Walk | None:
     """Return the walk of a call, or None where the plain definition shall say what is wrong."""
-    stride = params.get("stride", 1 if name == "conv2d" else None)
+    get = params.get
     try:
         return known_walk(
-            name,
-            image,
-            kernel,
-            kernel if stride is None else stride,
-            params.get("padding", 0),
-            params.get("dilation", 1),
+            name, image, kernel, get("stride", 1), get("padding", 0), get("dilation", 1)
         )
     except (TypeError, ValueError):  # a list cannot be looked up; a wrong size is no walk
         return None
+
+
+def along_row(values: Array, width: int) -> Array:
+    """Repeat C numbers for each of `width` pixels: NumPy is fast at long runs only."""
+    row = np.empty((width, len(values)), np.float32)
+    row[...] = values
+    return row.reshape(-1)
 
 
 def is_images(x: Any) -> bool:

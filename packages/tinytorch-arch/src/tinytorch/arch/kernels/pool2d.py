@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytorch.arch.kernels.frames import CHUNK, frame, is_images, way_of
-from tinytorch.arch.walks import Pair, Walk, pair
+from tinytorch.arch.kernels.frames import CHUNK, frame, is_images
+from tinytorch.arch.walks import Pair, Walk, pool_walk
 from tinytorch.core.kernels.blocks import scratch
 from tinytorch.core.primitive import Array, Record, kernel
 
@@ -31,20 +32,29 @@ class Way(NamedTuple):
 
 def way_for(name: str, x: Any, params: dict[str, Any]) -> Way | None:
     """Return the way of a call, or None where the plain definition shall take it."""
-    size = params.get("kernel_size")
-    if not is_images(x) or not isinstance(size, int | tuple):
+    if not is_images(x):
         return None
     try:
-        walk = way_of(name, x.shape[2:], pair(size), params)
-    except (TypeError, ValueError):
+        return known_way(
+            name,
+            x.shape[2:],
+            params["kernel_size"],
+            params.get("stride"),
+            params.get("padding", 0),
+        )
+    except (KeyError, TypeError, ValueError):  # a list cannot be looked up; a wrong size is none
         return None
-    if walk is None or any(2 * p > k for p, k in zip(walk.before, walk.kernel, strict=True)):
-        return None
+
+
+@lru_cache(maxsize=256)
+def known_way(name: str, image: Pair, kernel: Any, stride: Any, padding: Any) -> Way:
+    """Work a way out once. Raises ValueError where there is none."""
+    walk = pool_walk(name, (1, 1, *image), kernel, stride, padding)
     met = [
         [slice(i, i + s * (n - 1) + 1, s) for i in range(k)]
         for k, s, n in zip(walk.kernel, walk.stride, walk.out, strict=True)
     ]
-    framed = [n + b + a for n, b, a in zip(x.shape[2:], walk.before, walk.after, strict=True)]
+    framed = [n + b + a for n, b, a in zip(image, walk.before, walk.after, strict=True)]
     covered = [k * n for k, n in zip(walk.kernel, walk.out, strict=True)]
     return Way(
         walk,
@@ -71,7 +81,10 @@ def room(x: Array, size: Pair, zeros: bool = False) -> Array:
 
 def pieces(x: Array, way: Way, fill: float) -> Iterator[tuple[slice, Array]]:
     """Walk through images some at a time: which, and they themselves, in a margin if need be."""
-    step = max(1, CHUNK // (2 * x[0].size))
+    step = max(1, CHUNK * len(x) // (2 * x.size))
+    if len(x) <= step and not way.margin:
+        yield slice(None), x
+        return
     for start in range(0, len(x), step):
         these = slice(start, min(start + step, len(x)))
         if way.margin:
