@@ -167,6 +167,7 @@ def test_training_again_forgets_what_was_learned_before():
 def test_merges_are_pairs_of_any_kind():
     for merges in ([[97, 98]], [(97, 98)], iter([(97, 98)])):
         assert BPETokenizer(merges).encode("ab") == [256]
+    assert BPETokenizer([(0, 255), (256, 256)]).encode(b"\x00\xff" * 2) == [257]
 
 
 def test_merges_that_cannot_be_are_refused_with_their_number():
