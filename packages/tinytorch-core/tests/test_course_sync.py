@@ -226,3 +226,17 @@ def test_blank_lines_above_the_first_line_of_a_cell_do_not_count(both: Both) -> 
     source = both.notebook.source("exercise-double").replace(STUB, "return 2 * x")
     both.notebook.write(**{"exercise-double": f"\n\n{source}"})
     assert both.sync().written == ("double",)
+
+
+def test_a_helper_that_was_changed_in_the_file_stays_and_is_named(both: Both) -> None:
+    first, rest = both.notebook.source("exercise-double").split("\n", 1)
+    helper = "def twice(x):\n    return 2 * x\n\n\n"
+    both.notebook.write(**{"exercise-double": f"{first}\n{helper}{rest}"})
+    assert both.sync().written == ("twice",)
+    both.save("return 2 * x", "return x + x")
+    both.notebook.edit("exercise-double", (STUB, "return twice(x)"))
+    found = both.sync()
+    assert (found.written, found.newer) == (("double",), ("twice",))
+    assert "return x + x" in both.text
+    both.notebook.edit("exercise-double", ("return 2 * x", "return 3 * x"))
+    assert both.sync().conflicts == ("twice",)

@@ -17,12 +17,14 @@ from tinytorch.course.source import definitions, replace, text_of
 
 
 def with_cell(about: Subject, text: str, cell: Cut, names: Sequence[str]) -> str:
-    """Return `text` with the definitions `names` of a cell, and with its helpers and imports.
+    """Return `text` with the definitions and helpers `names` of a cell, and with its imports.
 
     A definition that is missing comes where the skeleton has it. Of a class, the methods that are
     exercises of their own stay as they are in `text`.
     """
     for name in names:
+        if name in cell.helpers:
+            continue
         if name not in definitions(text):
             text = restored(about, Exercise(name, (name,), 0, (), (), 0), text)
         code = cell.texts[name]
@@ -31,7 +33,10 @@ def with_cell(about: Subject, text: str, cell: Cut, names: Sequence[str]) -> str
                 code = replace(code, method, text_of(text, method))
         indent = " " * definitions(text)[name][0].indent
         text = replace(text, name, textwrap.indent(code, indent))
-    for name, code in cell.helpers.items():
+    for name in names:
+        if name not in cell.helpers:
+            continue
+        code = cell.helpers[name]
         if name in definitions(text):
             text = replace(text, name, code)
         else:

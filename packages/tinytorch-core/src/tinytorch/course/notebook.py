@@ -102,7 +102,10 @@ class Magics:
         for statement in found.imports:
             running.add("", statement, found.place)
         for name, code in found.helpers.items():
-            running.add(name, code, found.place)
+            if changed[name] == FILE:
+                running.take(name, text)
+            else:
+                running.add(name, code, found.place)
         stale = []
         for name, code in found.texts.items():
             if changed[name] == FILE:

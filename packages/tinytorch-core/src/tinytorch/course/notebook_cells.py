@@ -59,6 +59,11 @@ class Cut:
     helpers: dict[str, str]
     imports: tuple[str, ...]
 
+    @property
+    def everything(self) -> dict[str, str]:
+        """Definitions and helpers, by name."""
+        return {**self.texts, **self.helpers}
+
 
 def build_cells(path: Path, called: str) -> list[Build]:
     """Return the cells of a saved notebook that hold definitions, each once. Raises CellError.

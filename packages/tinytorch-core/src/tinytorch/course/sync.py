@@ -69,18 +69,18 @@ def sync(workspace: Workspace, about: Subject, take: str = "") -> Synced:
             left[FILE] += [n for n in build.names if known.file_changed(n, text)]
             continue
         found = cut(about, build)
-        changed = {name: where(about, known, text, found, name) for name in build.names}
+        changed = {name: where(about, known, text, found, name) for name in found.everything}
         going = [
             n for n, side in changed.items() if side == CELL or (side, take) == (BOTH, NOTEBOOK)
         ]
-        if going or found.helpers or found.imports:
+        if going or found.imports:
             after = with_cell(about, after, found, going)
         written += going
-        for name in build.names:
+        for name, code in found.everything.items():
             if name not in going:
                 left[changed[name]].append(name)
-        for name in [*going, *(n for n, side in changed.items() if side == SAME)]:
-            known.set(name, digest(about, found.texts[name], name), saved)
+            if name in going or changed[name] == SAME:
+                known.set(name, digest(about, code, name), saved)
     kept = workspace.put(about.file, after) if after != text else None
     if take == "file" and left[FILE] + left[BOTH]:
         returned = left[FILE] + left[BOTH]
@@ -96,7 +96,7 @@ def sync(workspace: Workspace, about: Subject, take: str = "") -> Synced:
 def changes(workspace: Workspace, about: Subject, found: Cut) -> dict[str, str]:
     """Say of each definition of a cell where it was changed: SAME, CELL, FILE or BOTH."""
     text, known = file_text(workspace, about), Known(workspace, about)
-    return {name: where(about, known, text, found, name) for name in found.texts}
+    return {name: where(about, known, text, found, name) for name in found.everything}
 
 
 def build(
@@ -113,7 +113,7 @@ def build(
     kept = workspace.put(about.file, after) if after != text else None
     for name, side in changed.items():
         if side != FILE:
-            known.set(name, digest(about, found.texts[name], name), time.time_ns())
+            known.set(name, digest(about, found.everything[name], name), time.time_ns())
     known.save()
     return kept
 
@@ -136,7 +136,7 @@ def file_text(workspace: Workspace, about: Subject) -> str:
 
 def where(about: Subject, known: Known, text: str, found: Cut, name: str) -> str:
     """On which side a definition was changed since both were the same."""
-    cell = digest(about, found.texts[name], name)
+    cell = digest(about, found.everything[name], name)
     count = len(definitions(text).get(name, ()))
     if count > 1:
         raise CellError(f"{about.file} defines {name} {count} times: keep one of them")
@@ -175,10 +175,12 @@ class Known:
         self._start = skeleton(about)
 
     def digest(self, name: str) -> str:
-        """Of what both sides held last."""
+        """Of what both sides held last; "" for a helper of which nothing is known."""
         entry = self._entries.get(name)
         if isinstance(entry, list) and entry:
             return str(entry[0])
+        if name not in definitions(self._start):
+            return ""
         return digest(self._about, dedented(self._start, name), name)
 
     def at(self, name: str) -> int:
