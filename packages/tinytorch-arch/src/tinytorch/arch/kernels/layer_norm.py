@@ -28,12 +28,18 @@ class Saved(NamedTuple):
     inverse: Array  # 1 / deviation
 
 
-def rows_of(name: str, k: int, values: Array | None = None) -> Array:
-    """An array to compute in, one block of rows of k; with `values`, they stand in each row."""
-    n = max(1, STEP // k)
-    block = scratch(f"layer norm {name}", n * k).reshape(n, k)
-    if values is not None:
-        block[...] = values
+def rows_of(name: str, n: int, k: int) -> Array:
+    """An array to compute in, of n rows of k."""
+    return scratch(f"layer norm {name}", n * k).reshape(n, k)
+
+
+def in_each_row(name: str, values: Array | None, x: Array) -> Array | None:
+    """The parameters, written out for each row of a block of x; None stays None."""
+    if values is None:
+        return None
+    k = len(values)
+    block = rows_of(name, min(x.size // k, max(1, STEP // k)), k)
+    block[...] = values
     return block
 
 
@@ -67,8 +73,7 @@ def forward(
         return None
     x, weight, bias = arrays
     k = x.shape[-1]
-    weights = None if weight is None else rows_of("weights", k, weight)
-    biases = None if bias is None else rows_of("biases", k, bias)
+    weights, biases = in_each_row("weights", weight, x), in_each_row("biases", bias, x)
     out = np.empty(x.shape, np.float32)
     mean = np.empty(x.size // k, np.float32)
     inverse = np.empty(x.size // k, np.float32)
@@ -94,14 +99,14 @@ def backward(g: Array, call: Record) -> tuple[Any, ...]:
     needs_x, needs_weight, needs_bias = call.needs
     saved: Saved = call.saved
     k = x.shape[-1]
-    weights = None if weight is None else rows_of("weights", k, weight)
+    weights = in_each_row("weights", weight, x)
     dx = np.empty(x.shape, np.float32) if needs_x else None
     dweight = np.zeros(k, np.float32) if needs_weight else None
     dbias = np.zeros(k, np.float32) if needs_bias else None
     slopes = None if dx is None else rows(dx)
     for xs, gs, slope, m, scale in parts(rows(x), rows(g), slopes, saved.mean, saved.inverse):
         n = len(xs)
-        y, product = rows_of("y", k)[:n], rows_of("product", k)[:n]
+        y, product = rows_of("y", n, k), rows_of("product", n, k)
         np.subtract(xs, m[:, np.newaxis], out=y)
         np.multiply(y, scale[:, np.newaxis], out=y)
         if dweight is not None:

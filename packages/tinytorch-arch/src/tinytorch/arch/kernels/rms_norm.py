@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.arch.kernels.layer_norm import fits, parts, rows_of
+from tinytorch.arch.kernels.layer_norm import fits, in_each_row, parts, rows_of
 from tinytorch.core.kernels.blocks import ones, rows
 from tinytorch.core.primitive import Array, Record, kernel
 
@@ -21,7 +21,7 @@ def forward(
         return None
     x, weight = arrays
     k = x.shape[-1]
-    weights = None if weight is None else rows_of("weights", k, weight)
+    weights = in_each_row("weights", weight, x)
     out = np.empty(x.shape, np.float32)
     inverse = np.empty(x.size // k, np.float32)  # 1 / size
     for xs, ys, scale in parts(rows(x), rows(out), inverse):
@@ -39,13 +39,13 @@ def forward(
 def backward(g: Array, call: Record) -> tuple[Any, ...]:
     x, weight = call.arrays
     k = x.shape[-1]
-    weights = None if weight is None else rows_of("weights", k, weight)
+    weights = in_each_row("weights", weight, x)
     dx = np.empty(x.shape, np.float32) if call.needs[0] else None
     dweight = np.zeros(k, np.float32) if call.needs[1] else None
     slopes = None if dx is None else rows(dx)
     for xs, gs, slope, scale in parts(rows(x), rows(g), slopes, call.saved):
         n = len(xs)
-        y, product = rows_of("y", k)[:n], rows_of("product", k)[:n]
+        y, product = rows_of("y", n, k), rows_of("product", n, k)
         np.multiply(xs, scale[:, np.newaxis], out=y)
         if dweight is not None:
             np.multiply(gs, y, out=product)
