@@ -29,7 +29,6 @@ from tinytorch.course.plotting import Points, as_svg, as_text
 from tinytorch.course.sync import BOTH, CELL, FILE, SAME, build, changes, file_text
 from tinytorch.course.workspace import Workspace
 
-INSIDE = "TINYTORCH_NOTEBOOK"  # set for the commands of a notebook: its cells, not the saved ones
 START = """\
 {error}
 
@@ -142,7 +141,7 @@ class Magics:
 
 def run_tito(arguments: list[str]) -> int:
     """Run tito in a process of its own, show what it says as it says it, return its status."""
-    environment = {**os.environ, INSIDE: "1", "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, overlay.NOTEBOOK: "1", "PYTHONIOENCODING": "utf-8"}
     environment.pop(overlay.BUILDING, None)
     process = subprocess.Popen(
         [sys.executable, "-m", "tinytorch", *arguments],

@@ -24,6 +24,7 @@ MARKER = "tinytorch.toml"
 WORKSPACE = "TINYTORCH_WORKSPACE"  # a folder, or "off"
 BUILDING = "TINYTORCH_BUILDING"  # files, as in tinytorch.toml, separated by commas
 WITH = "TINYTORCH_WITH"  # "reference": what has joined is left out, what is being built is not
+NOTEBOOK = "TINYTORCH_NOTEBOOK"  # set for commands of a running notebook, which syncs itself
 OFF = {"", "0", "off", "none"}
 
 

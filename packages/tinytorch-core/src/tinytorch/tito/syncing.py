@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinytorch.course import overlay
 from tinytorch.tito.choosing import Target, choose, with_module
 from tinytorch.tito.finding import pip
 
 if TYPE_CHECKING:
     from tinytorch.course.sync import Synced
     from tinytorch.tito.screen import Screen
-
-INSIDE = "TINYTORCH_NOTEBOOK"  # set in a running notebook, which writes its cells itself
 
 
 @click.command()
@@ -60,7 +59,7 @@ def sync(words: tuple[str, ...], module: str | None, take: str | None) -> None:
 def first(screen: Screen, target: Target) -> None:
     """Before a file is checked: put into it what was changed in its saved notebook, and say so."""
     path = target.workspace.path(_file(target))
-    if os.environ.get(INSIDE) or not path.exists():
+    if os.environ.get(overlay.NOTEBOOK) or not path.exists():
         return
     from tinytorch.course.sync import sync as together
 
