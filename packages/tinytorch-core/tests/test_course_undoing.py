@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tinytorch.course import overlay
 from tinytorch.course.overlay import WorkspaceError
 from tinytorch.course.undoing import walk
 from tinytorch.course.workspace import Workspace
@@ -12,7 +13,8 @@ FILE = "core/tensor.py"
 
 
 @pytest.fixture
-def mine(tmp_path: Path) -> Workspace:
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.delenv(overlay.WORKSPACE, raising=False)
     return Workspace.create(tmp_path / "my")
 
 
