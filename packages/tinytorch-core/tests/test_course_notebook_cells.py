@@ -212,6 +212,17 @@ def test_cells_outside_of_a_workspace_say_how_to_make_one(tmp_path: Path) -> Non
     assert "%tito init my-tinytorch" in found["error"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are others there")
+def test_a_workspace_that_others_may_write_to_is_not_used_but_named(room: Classroom) -> None:
+    room.keep()
+    room.root.chmod(0o777)
+    found = room.run()
+    assert found["stopped"] == "begin"
+    assert "can be changed by every user" in found["error"]
+    assert "tito trust" in found["error"]
+    assert "%tito init" not in found["error"]
+
+
 def test_a_module_that_was_imported_before_asks_for_a_new_kernel(room: Classroom) -> None:
     room.add("early", "import tinytorch.made.numbers", after="lesson")
     found = room.run()

@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tinytorch.course import notebook_errors, overlay
@@ -62,7 +63,8 @@ class Magics:
         try:
             workspace = Workspace.current()
         except WorkspaceError as error:
-            raise CellError(START.format(error=error)) from None
+            named = overlay.WORKSPACE in os.environ or overlay.find(Path.cwd()) is not None
+            raise CellError(str(error) if named else START.format(error=error)) from None
         made = not workspace.path(about.file).exists()
         text = file_text(workspace, about)
         number = about.lesson.number
