@@ -62,6 +62,8 @@ def test_a_person_can_read_what_is_saved(path):
         "  ]\n"
         "}\n"
     )
+    BPETokenizer().save(path)
+    assert path.read_text("utf-8").endswith('"special_tokens": [],\n  "merges": []\n}\n')
     CharTokenizer("née\n").save(path)
     assert json.loads(path.read_text("utf-8")) == {
         "format": "tinytorch.CharTokenizer", "version": 1, "characters": "\nené"
