@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from past_helper import Remembered
 
@@ -56,7 +56,7 @@ def gradients(function: Any, arrays: list[np.ndarray], weight: np.ndarray) -> li
     seed=st.integers(0, 2**32 - 1),
     batch=st.integers(1, 5),
     heads=st.integers(1, 4),
-    queries=st.integers(1, 90),
+    queries=st.integers(1, 90) | st.sampled_from([128, 200]),  # of one block, or of several
     more_keys=st.integers(0, 70),
     features=st.integers(1, 9),
     spread=st.sampled_from([0.5, 6.0]),
@@ -64,6 +64,7 @@ def gradients(function: Any, arrays: list[np.ndarray], weight: np.ndarray) -> li
     masked=st.sampled_from([None, "keys", "pairs", "examples", "all"]),
     as_heads=st.booleans(),
 )
+@example(0, 1, 2, 200, 5, 4, 0.5, True, None, True)
 def test_the_fast_form_equals_the_plain_definition_and_the_composed_one(
     seed: int,
     batch: int,

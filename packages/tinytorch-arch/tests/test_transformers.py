@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from past_helper import Remembered
 
@@ -60,6 +60,10 @@ def tiny(seed: int = 0, **changes: Any) -> Transformer:
     with_weight=st.booleans(),
     eps=st.sampled_from([1e-6, 1e-2]),
 )
+@example(
+    seed=0, before=[20, 40], features=70, rms=False, with_weight=True, eps=1e-5
+)  # more than one block
+@example(seed=0, before=[20, 40], features=70, rms=True, with_weight=True, eps=1e-5)
 def test_the_fast_forms_equal_the_plain_definitions(
     seed: int, before: list[int], features: int, rms: bool, with_weight: bool, eps: float
 ) -> None:
