@@ -170,6 +170,21 @@ def cover(module: Module, tree: Path, log: Path) -> Coverage | None:
     return coverage
 
 
+def unchanged_survives(module: Module, tree: Path, coverage: Coverage) -> bool:
+    """Whether the way in which mutants are tried lets the program pass as it is.
+
+    Otherwise whatever fails there would be taken for a mutant that was noticed.
+    """
+    log = tree / "log.txt"
+    process = fork.Process(target=attack, args=(module, tree, log, coverage.seconds))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-30:])
+        print(f"{module.name}: its tests fail without any mutant, in their order:\n{tail}")
+    return bool(process.exitcode == 0)
+
+
 def survivors(
     module: Module, found: list[Mutant], coverage: Coverage, trees: list[Path]
 ) -> Iterator[Mutant]:
@@ -217,7 +232,7 @@ def run(module: Module, processes: int) -> bool:
         trees = [copy_package(Path(folder).resolve() / str(i)) for i in range(processes)]
         original = module.file(trees[0]).read_text("utf-8")
         coverage = cover(module, trees[0], trees[0] / "log.txt")
-        if coverage is None:
+        if coverage is None or not unchanged_survives(module, trees[0], coverage):
             return False
         found = mutants(original)
         keys = {(m.where, m.before, m.after) for m in found}
