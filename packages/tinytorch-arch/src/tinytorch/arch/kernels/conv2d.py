@@ -27,7 +27,7 @@ from tinytorch.arch.walks import Walk
 from tinytorch.core.kernels.blocks import FLOAT32, ones
 from tinytorch.core.primitive import Array, Record, kernel
 
-FEW_COLUMNS = 40_000  # numbers that planes lay out: where there are fewer, the calls are what costs
+FEW_COLUMNS = 24_000  # numbers that planes lay out: where there are fewer, the calls are what costs
 FEW_NUMBERS = 24  # kw C: with fewer, products of rows are too thin
 
 
@@ -58,8 +58,6 @@ def dense(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
     if len(x) * weight[0].size * way.out[0] * way.out[1] <= FEW_COLUMNS:
         return conv2d_planes.forward_by_planes(x, weight, bias, way)
     if x.shape[1] * way.kernel[1] < FEW_NUMBERS:
-        if len(x) == 1 and x.flags.c_contiguous:
-            return conv2d_planes.forward_by_planes(x, weight, bias, way)
         return conv2d_planes.forward(x, weight, bias, way)
     return conv2d_rows.forward(x, weight, bias, way)
 

@@ -23,9 +23,15 @@ _threads = threading.local()
 
 
 class Planes:
-    """One image (C, H, W) in a margin, and what the kernel sees of it (C, kh, kw, H'', W'')."""
+    """One image (C, H, W) in a margin, and what the kernel sees of it, in two steps.
 
-    __slots__ = ("inside", "pixels", "seen")
+    inside   where the image stands
+    shifted  (C, kw, H', W''): the image once for each column of the kernel
+    strips   room for a copy of that
+    seen     (C, kh, kw, H'', W''): whole planes of the copy, which are long runs of memory
+    """
+
+    __slots__ = ("inside", "pixels", "seen", "shifted", "strips")
 
     def __init__(self, shape: tuple[int, ...], way: Walk) -> None:
         channels, height, width = shape
@@ -34,21 +40,23 @@ class Planes:
         self.inside = padded[:, top : top + height, left : left + width]
         self.pixels = way.out[0] * way.out[1]
         plane, row, number = padded.strides
-        self.seen = as_strided(
+        self.shifted = as_strided(
             padded,
+            (channels, way.kernel[1], padded.shape[1], way.out[1]),
+            (plane, number * way.dilation[1], row, number * way.stride[1]),
+        )
+        self.strips = np.empty(self.shifted.shape, np.float32)
+        plane, shift, row, number = self.strips.strides
+        self.seen = as_strided(
+            self.strips,
             (channels, *way.kernel, *way.out),
-            (
-                plane,
-                row * way.dilation[0],
-                number * way.dilation[1],
-                row * way.stride[0],
-                number * way.stride[1],
-            ),
+            (plane, row * way.dilation[0], shift, row * way.stride[0], number),
         )
 
     def columns(self, image: Array) -> Array:
         """Lay an image (C, H, W) out as (C kh kw, pixels), in this thread's buffer."""
         self.inside[...] = image
+        np.copyto(self.strips, self.shifted)
         seen = self.seen
         columns = scratch("conv2d columns", seen.size).reshape(seen.shape)
         np.copyto(columns, seen)
