@@ -246,14 +246,14 @@ class Tensor(Methods):
         return log(self)
 
     # Reductions
-    def sum(self, axis: Axis = None, keepdims: bool = False, dim: None = None) -> Tensor:
-        return sum(self, axis=axis, keepdims=keepdims) if dim is None else sum(self, dim=dim)
+    def sum(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Tensor:
+        return sum(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False, dim: None = None) -> Tensor:
-        return mean(self, axis=axis, keepdims=keepdims) if dim is None else mean(self, dim=dim)
+    def mean(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Tensor:
+        return mean(self, axis=axis, keepdims=keepdims, **unknown)
 
-    def max(self, axis: Axis = None, keepdims: bool = False, dim: None = None) -> Tensor:
-        return max(self, axis=axis, keepdims=keepdims) if dim is None else max(self, dim=dim)
+    def max(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Tensor:
+        return max(self, axis=axis, keepdims=keepdims, **unknown)
 
     # The same elements, elsewhere
     def reshape(self, *shape: Any) -> Tensor:
