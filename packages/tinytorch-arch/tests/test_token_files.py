@@ -138,6 +138,7 @@ DAMAGE = {
     "merge 1 joins .* as an earlier": {**GOOD, "merges": [[97, 98, "ab"], [97, 98, "ab"]]},
     "merge 1, of 256 and 100, makes 'abd', not 'abc'": {
         **GOOD, "merges": [[97, 98, "ab"], [256, 100, "abc"]]},
+    "makes 'ab', not 5": {**GOOD, "merges": [[97, 98, 5]]},
     "stands there twice": {**GOOD, "special_tokens": ["<x>", "<x>"]},
     "3 is no text": {**GOOD, "special_tokens": [3]},
     "half a surrogate pair": {**GOOD, "special_tokens": ["\ud800"]},
