@@ -19,26 +19,26 @@ from tinytorch.core.serialization import save
 VOCAB, CONTEXT, D, HEADS, LAYERS = 13, 8, 12, 3, 2
 
 
-def checkpoint() -> dict[str, np.ndarray]:
+def checkpoint(d: int = D) -> dict[str, np.ndarray]:
     """Numbers that anybody can write down: sin(i * i) / 2, counted on from name to name."""
-    shapes: dict[str, tuple[int, ...]] = {"wte.weight": (VOCAB, D), "wpe.weight": (CONTEXT, D)}
+    shapes: dict[str, tuple[int, ...]] = {"wte.weight": (VOCAB, d), "wpe.weight": (CONTEXT, d)}
     for i in range(LAYERS):
         shapes |= {
-            f"h.{i}.ln_1.weight": (D,),
-            f"h.{i}.ln_1.bias": (D,),
+            f"h.{i}.ln_1.weight": (d,),
+            f"h.{i}.ln_1.bias": (d,),
             f"h.{i}.attn.bias": (1, 1, CONTEXT, CONTEXT),
-            f"h.{i}.attn.c_attn.weight": (D, 3 * D),
-            f"h.{i}.attn.c_attn.bias": (3 * D,),
-            f"h.{i}.attn.c_proj.weight": (D, D),
-            f"h.{i}.attn.c_proj.bias": (D,),
-            f"h.{i}.ln_2.weight": (D,),
-            f"h.{i}.ln_2.bias": (D,),
-            f"h.{i}.mlp.c_fc.weight": (D, 4 * D),
-            f"h.{i}.mlp.c_fc.bias": (4 * D,),
-            f"h.{i}.mlp.c_proj.weight": (4 * D, D),
-            f"h.{i}.mlp.c_proj.bias": (D,),
+            f"h.{i}.attn.c_attn.weight": (d, 3 * d),
+            f"h.{i}.attn.c_attn.bias": (3 * d,),
+            f"h.{i}.attn.c_proj.weight": (d, d),
+            f"h.{i}.attn.c_proj.bias": (d,),
+            f"h.{i}.ln_2.weight": (d,),
+            f"h.{i}.ln_2.bias": (d,),
+            f"h.{i}.mlp.c_fc.weight": (d, 4 * d),
+            f"h.{i}.mlp.c_fc.bias": (4 * d,),
+            f"h.{i}.mlp.c_proj.weight": (4 * d, d),
+            f"h.{i}.mlp.c_proj.bias": (d,),
         }
-    shapes |= {"ln_f.weight": (D,), "ln_f.bias": (D,)}
+    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
     tensors, begin = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
@@ -119,7 +119,7 @@ def test_sizes_are_read_off_the_weights() -> None:
     model = from_gpt2(checkpoint(), HEADS)
     assert (model.vocab, model.context, len(model.blocks)) == (VOCAB, CONTEXT, LAYERS)
     assert model.blocks[0].attention.n_heads == HEADS
-    assert from_gpt2(checkpoint()).blocks[0].attention.n_heads == 1  # as published: of 64 features
+    assert from_gpt2(checkpoint(128)).blocks[0].attention.n_heads == 2  # as published: 64 features
     kept = sum(x.size for name, x in checkpoint().items() if not name.endswith(".attn.bias"))
     assert model.num_parameters() == kept
 
