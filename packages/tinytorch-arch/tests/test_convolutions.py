@@ -23,6 +23,8 @@ from tinytorch.arch.convolutions import (
     max_pool2d,
 )
 from tinytorch.arch.exhibits import conv2d_by_columns, conv2d_by_loops
+from tinytorch.arch.kernels import batch_norm2d as norm_kernel
+from tinytorch.arch.kernels import conv2d_depthwise, conv2d_rows, frames, pool2d
 from tinytorch.arch.ops.images import (
     AdaptiveAvgPool2d,
     Dropout2d,
@@ -166,6 +168,30 @@ def test_a_normalisation_is_the_same_by_every_form(
     both_ways(adaptive_avg_pool2d, [x], {"output_size": 1}, g_layout)
 
 
+@pytest.mark.parametrize(
+    ("channels", "outputs", "params"),
+    [
+        (12, 5, {"padding": 1}),
+        (12, 5, {"stride": 2, "padding": 1}),
+        (12, 12, {"groups": 12, "padding": 1}),
+        (12, 12, {"groups": 12, "stride": 2}),
+        (2, 5, {"padding": 1}),
+    ],
+)
+def test_chunks_of_images_add_up(
+    channels: int, outputs: int, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (conv2d_depthwise, conv2d_rows, pool2d):
+        monkeypatch.setattr(module, "CHUNK", 6000)  # two or three of seven images
+    monkeypatch.setattr(norm_kernel, "BLOCK", 300)
+    x = noise(7, channels, 8, 9)
+    weight = noise(outputs, channels // params.get("groups", 1), 3, 3, seed=1)
+    both_ways(conv2d, [x, weight, noise(outputs, seed=2)], params, np.asarray)
+    for pool in (max_pool2d, avg_pool2d):
+        both_ways(pool, [x], {"kernel_size": 3, "stride": 2, "padding": 1}, np.asarray)
+    both_ways(batch_norm2d, [x, noise(channels), noise(channels)], {}, np.asarray)
+
+
 def test_threads_do_not_share_the_buffers_of_convolutions() -> None:
     x, weight = noise(8, 16, 20, 20), noise(16, 16, 3, 3, seed=1)
     params = {"padding": 1}
@@ -240,6 +266,17 @@ def test_a_block_keeps_one_array_for_the_convolution_and_one_for_what_comes_afte
     y = conv2d(x, weight, None, padding=1)
     assert y.node is not None
     assert y.node.out.strides == (0, 0, 0, 0)  # a stand-in: whoever wants y has it
+
+
+def test_large_images_leave_no_buffers_behind_and_come_out_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "LARGE", 0)
+    monkeypatch.setattr(frames, "_threads", threading.local())
+    for channels in (2, 12):
+        operands = [noise(5, channels, 8, 9), noise(6, channels, 3, 3, seed=1), None]
+        both_ways(conv2d, operands, {"padding": 1}, np.asarray)
+    assert frames._threads.__dict__ == {"frames": {}, "planes": {}}
 
 
 # What does not fit

@@ -8,18 +8,13 @@ without a reordering of the weights.
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from tinytorch.arch.kernels.frames import kept
 from tinytorch.arch.walks import Walk
 from tinytorch.core.kernels.blocks import scratch
 from tinytorch.core.primitive import Array
-
-KEPT = 64
-_threads = threading.local()
 
 
 class Planes:
@@ -31,7 +26,7 @@ class Planes:
     seen     (C, kh, kw, H'', W''): whole planes of the copy, which are long runs of memory
     """
 
-    __slots__ = ("inside", "pixels", "seen", "shifted", "strips")
+    __slots__ = ("inside", "nbytes", "pixels", "seen", "shifted", "strips")
 
     def __init__(self, shape: tuple[int, ...], way: Walk) -> None:
         channels, height, width = shape
@@ -46,6 +41,7 @@ class Planes:
             (plane, number * way.dilation[1], row, number * way.stride[1]),
         )
         self.strips = np.empty(self.shifted.shape, np.float32)
+        self.nbytes = self.strips.nbytes
         plane, shift, row, number = self.strips.strides
         self.seen = as_strided(
             self.strips,
@@ -65,14 +61,7 @@ class Planes:
 
 def planes_of(x: Array, way: Walk) -> Planes:
     """Return this thread's planes for images like those of x (N, C, H, W)."""
-    kept: dict[Any, Planes] = _threads.__dict__.setdefault("planes", {})
-    key = x.shape[1:], way
-    planes = kept.get(key)
-    if planes is None:
-        if len(kept) >= KEPT:
-            kept.pop(next(iter(kept)))  # the oldest
-        planes = kept[key] = Planes(x.shape[1:], way)
-    return planes
+    return kept("planes", (x.shape[1:], way), lambda: Planes(x.shape[1:], way))
 
 
 def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:

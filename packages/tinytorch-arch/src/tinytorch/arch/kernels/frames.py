@@ -7,8 +7,9 @@ last. Margins are written once and never again.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -22,7 +23,20 @@ CHUNK = (
     262_144  # elements: what a chunk of images is spread out to, 1 MiB, fits the second-level cache
 )
 
+LARGE = (
+    1 << 23
+)  # bytes: a frame of more is made anew each time, which is little beside the work in it
+
 _threads = threading.local()
+
+
+class Sized(Protocol):
+    """What can be kept: it knows how much memory it takes."""
+
+    nbytes: int
+
+
+Room = TypeVar("Room", bound=Sized)
 
 
 class Frame:
@@ -33,13 +47,14 @@ class Frame:
     spread  (count, H', out columns, kw, C): for each output column, what one row of the kernel sees
     """
 
-    __slots__ = ("inside", "padded", "spread")
+    __slots__ = ("inside", "nbytes", "padded", "spread")
 
     def __init__(self, count: int, shape: tuple[int, ...], way: Walk, fill: float) -> None:
         height, width, channels = shape
         (top, left), (bottom, right) = way.before, way.after
         full = count, top + height + bottom, left + width + right, channels
         self.padded = np.full(full, fill, np.float32)
+        self.nbytes = self.padded.nbytes
         self.inside = self.padded[:, top : top + height, left : left + width]
         image, row, column, number = self.padded.strides
         self.spread = as_strided(
@@ -49,16 +64,22 @@ class Frame:
         )
 
 
+def kept(kind: str, key: Any, make: Callable[[], Room]) -> Room:
+    """Return what this thread keeps under `key`, made if it is not there; of each kind the last."""
+    of_kind: dict[Any, Any] = _threads.__dict__.setdefault(kind, {})
+    found = of_kind.get(key)
+    if found is None:
+        found = make()
+        if found.nbytes <= LARGE:
+            if len(of_kind) >= KEPT:
+                of_kind.pop(next(iter(of_kind)))  # the oldest
+            of_kind[key] = found
+    return found
+
+
 def frame(name: str, count: int, shape: tuple[int, ...], way: Walk, fill: float = 0) -> Frame:
     """Return this thread's frame for `count` images of `shape` (H, W, C); what is inside is old."""
-    kept: dict[Any, Frame] = _threads.__dict__.setdefault("frames", {})
-    key = name, count, shape, way, fill
-    found = kept.get(key)
-    if found is None:
-        if len(kept) >= KEPT:
-            kept.pop(next(iter(kept)))  # the oldest
-        found = kept[key] = Frame(count, shape, way, fill)
-    return found
+    return kept("frames", (name, count, shape, way, fill), lambda: Frame(count, shape, way, fill))
 
 
 @lru_cache(maxsize=512)
