@@ -124,7 +124,7 @@ def test_a_step_of_training_moves_the_rows_that_were_taken_and_no_other():
     np.testing.assert_allclose(moved[:, 0], [0, 0, 3, 0, 0, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("padding_idx", [0, 2, -1])
+@pytest.mark.parametrize("padding_idx", [0, 2, -1, -5])
 def test_the_padding_row_is_zero_and_gets_no_gradient(padding_idx):
     layer = Embedding(5, 3, padding_idx=padding_idx, rng=np.random.default_rng(0))
     row = padding_idx % 5
@@ -133,6 +133,12 @@ def test_the_padding_row_is_zero_and_gets_no_gradient(padding_idx):
     layer(Tensor([0, 1, 2, 3, 4])).sum().backward()
     assert layer.weight.grad.sum(axis=1).tolist() == [0 if i == row else 3 for i in range(5)]
     assert repr(layer) == f"Embedding(5, 3, padding_idx={row})"
+
+
+def test_the_smallest_embedding_and_the_smallest_positions_work():
+    x = Embedding(1, 1)(Tensor([[0]]))
+    assert PositionalEncoding(1, 1)(x).shape == (1, 1, 1)
+    np.testing.assert_array_equal(PositionalEncoding(1, 1)(x).data, x.data)  # sin(0)
 
 
 def test_sizes_and_padding_that_cannot_be_are_refused():
