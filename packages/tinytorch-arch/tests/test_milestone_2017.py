@@ -5,6 +5,7 @@ The quick recipe on both texts is marked slow.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -45,6 +46,12 @@ def small(**changes: Any) -> Result:
     changes = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
     out = changes.pop("out", None)
     return m2017.run(recipe="quick", data="almanac", changes=changes, out=out, show=False)
+
+
+@functools.cache
+def small_without_stopping() -> Result:
+    """The run that others are compared with."""
+    return small()
 
 
 def stage() -> Stage:
@@ -151,7 +158,7 @@ def test_the_loss_in_the_record_is_that_of_the_whole_validation_text(tmp_path: P
 def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = small()
+    whole = small_without_stopping()
     advance = m2017.Rounds.advance
 
     def stop_at_the_sixth_step(self: Any, batches: int, loss: float) -> None:
@@ -170,6 +177,21 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     assert [c.name for c in resumed.curves][1] == "training loss from step 5"
     assert resumed.numbers == whole.numbers
     assert list((tmp_path / "checkpoints").iterdir()) == []  # finished: nothing to go on with
+
+
+def test_a_run_that_was_stopped_while_it_wrote_does_not_train_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(m2017, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            small(out=tmp_path)
+    whole = small_without_stopping()
+    monkeypatch.setattr(m2017.Trainer, "train_step", stop)
+    assert small(out=tmp_path).numbers == whole.numbers
 
 
 def test_the_weights_are_kept_with_all_that_writing_takes(tmp_path: Path) -> None:

@@ -151,10 +151,9 @@ def train(stage: Stage, recipe: Recipe, chosen: Text, tokenizer: CharTokenizer) 
         if folder is not None:
             stage.screen.notice("Stopped. The same command goes on from here.")
         raise
-    if folder is not None:  # what is finished is not gone on with
-        shutil.rmtree(folder)
     stage.number("parameters", model.num_parameters())
-    stage.plot("training loss" + (f" from step {before + 1:,}" if before else ""), shown.losses)
+    if shown.losses:  # none, where it stopped after the last step
+        stage.plot("training loss" + (f" from step {before + 1:,}" if before else ""), shown.losses)
     stage.curve("validation loss", history.column("validation_loss"), "round")
     loss = evaluate(model, None, InOrder(unseen, sizes.context, recipe.batch))["loss"]
     stage.number("validation loss", loss)
@@ -185,6 +184,17 @@ def write(stage: Stage, recipe: Recipe, model: Transformer, tokenizer: CharToken
     stage.number("text", written)
 
 
+def keep(stage: Stage, model: Transformer, tokenizer: CharTokenizer) -> None:
+    """Write the weights where `--out` says, and clear away where the training stood: it is over."""
+    checkpoints = stage.checkpoints()
+    if stage.folder is None or checkpoints is None:
+        return
+    weights = stage.folder / "gpt.safetensors"
+    save_writer(model, tokenizer, weights, stage.result.command)
+    stage.tell(f"Written: {weights}, the weights and the characters")
+    shutil.rmtree(checkpoints)
+
+
 @milestone(TRANSFORMER, RECIPES, HISTORY)
 def run(stage: Stage, recipe: Recipe) -> None:
     """Reverse sequences by attention; then learn a language, character by character, and write."""
@@ -199,10 +209,7 @@ def run(stage: Stage, recipe: Recipe) -> None:
     stage.tell(f"Then, writing: a GPT reads {chosen.name} and predicts the next character.")
     model = train(stage, recipe, chosen, tokenizer)
     write(stage, recipe, model, tokenizer)
-    if stage.folder is not None:
-        weights = stage.folder / "gpt.safetensors"
-        save_writer(model, tokenizer, weights, stage.result.command)
-        stage.tell(f"Written: {weights}, the weights and the characters")
+    keep(stage, model, tokenizer)
 
     stage.gate("sequences reversed without a mistake", right, at_least=1.0, percent=True)
     loss = stage.result.numbers["validation loss"]
