@@ -115,6 +115,13 @@ def test_a_seed_decides_how_it_starts():
     np.testing.assert_array_equal(Embedding(4, 3).weight.data, first)
 
 
+def test_a_generator_that_is_handed_over_is_the_one_that_is_used():
+    for make in (Embedding, lambda *n, rng: PositionalEncoding(*n, kind="learned", rng=rng)):
+        first, same, other = (make(4, 3, rng=np.random.default_rng(seed)) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(first.weight.data, same.weight.data)
+        assert (first.weight.data != other.weight.data).all()
+
+
 def test_a_step_of_training_moves_the_rows_that_were_taken_and_no_other():
     layer = Embedding(6, 3, padding_idx=0, rng=np.random.default_rng(0))
     before = layer.weight.data.copy()
