@@ -70,13 +70,13 @@ class Recipe:
     temperature: float = 0.8
 
 
-RECIPES = {"quick": Recipe(steps=400, rounds=4, characters=300), "full": Recipe()}
+RECIPES = {"quick": Recipe(steps=500, rounds=5, characters=300), "full": Recipe()}
 
 # gate and goal: nats a character on the last tenth of the text. Measured for each text and recipe,
 # and not to be compared. To guess characters by how often they occur costs 3.3, in the almanac 3.0.
 BOUNDS = {
     ("full", True): (1.75, 1.55),
-    ("quick", True): (2.2, 2.0),
+    ("quick", True): (2.2, 2.1),
     ("full", False): (2.0, 1.8),
     ("quick", False): (2.0, 1.8),
 }
