@@ -29,6 +29,8 @@ from tinytorch.core.context import listening, use
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.primitive import Event
 
+pytestmark = pytest.mark.once
+
 
 def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.standard_normal(shape, dtype=np.float32)

@@ -39,6 +39,8 @@ from tinytorch.core.serialization import load, save
 from tinytorch.core.tensor import Tensor
 from tinytorch.core.thrift import READS
 
+pytestmark = pytest.mark.once
+
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)

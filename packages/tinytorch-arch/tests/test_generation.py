@@ -18,6 +18,8 @@ from tinytorch.arch.transformers import Transformer
 from tinytorch.core.context import current, use
 from tinytorch.nn import Module
 
+pytestmark = pytest.mark.once
+
 
 class Counting(Module):
     """After token t comes t + 1, most likely; after that t + 2, and so on, each half as likely."""

@@ -15,6 +15,8 @@ from tinytorch.core.losses import CrossEntropyLoss
 from tinytorch.core.optimizers import Adam
 from tinytorch.core.tensor import Tensor
 
+pytestmark = pytest.mark.once
+
 
 def folded_parameters(model: Module) -> int:
     """The parameters but for those of normalisations, which fold into the layer before."""

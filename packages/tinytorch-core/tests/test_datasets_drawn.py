@@ -8,6 +8,8 @@ import pytest
 
 from tinytorch.datasets import DrawnDigits
 
+pytestmark = pytest.mark.once
+
 
 def digest(data):
     return hashlib.sha256(data.images.tobytes() + data.labels.astype("<i8").tobytes()).hexdigest()

@@ -7,6 +7,8 @@ import pytest
 
 from tinytorch import datasets
 
+pytestmark = pytest.mark.once
+
 # The facts are independent of this package: class counts and channel statistics as published.
 MNIST_TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 

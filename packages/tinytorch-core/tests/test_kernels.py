@@ -15,6 +15,8 @@ from tinytorch.core.losses import cross_entropy
 from tinytorch.core.primitive import KERNELS
 from tinytorch.core.tensor import Tensor
 
+pytestmark = pytest.mark.once
+
 FUNCTIONS = ["relu", "sigmoid", "gelu", "softmax", "log_softmax"]
 SHAPES = [(BLOCK + 1,), (3, BLOCK), (700, 50), (2, 30, 17, 33), (BLOCK * 2 + 7, 1)]
 

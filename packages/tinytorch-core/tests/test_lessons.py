@@ -24,6 +24,8 @@ from tinytorch.course.runner import run_checks, subject
 from tinytorch.course.source import replace, top_level, without_bodies
 from tinytorch.course.workspace import Workspace
 
+pytestmark = pytest.mark.once
+
 CORE = Path(tinytorch.core.__path__[0])
 LESSONS = {path.stem: path for path in sorted((CORE / "lessons").glob("*.md"))}
 CATALOGUE = Path(__file__).parent / "wrong_answers"

@@ -32,6 +32,8 @@ from tinytorch.core.errors import GradientError
 from tinytorch.core.primitive import RULES, Event, primitives
 from tinytorch.core.tensor import Tensor
 
+pytestmark = pytest.mark.once
+
 DIFFERENTIABLE = [case for case in CASES if is_differentiable(case)]
 SMOOTH = [case for case in DIFFERENTIABLE if not case.row.kink]
 # operands of two types meet in these, and NumPy computes in float64; the record converts

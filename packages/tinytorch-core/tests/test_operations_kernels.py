@@ -25,6 +25,8 @@ from operation_helper import (
 from tinytorch.core.context import listening, no_grad, use
 from tinytorch.core.primitive import KERNELS, Event
 
+pytestmark = pytest.mark.once
+
 WITH_KERNELS = [case for case in CASES if KERNELS.get(case.name)]
 WITH_GRADIENTS = [case for case in WITH_KERNELS if is_differentiable(case)]
 

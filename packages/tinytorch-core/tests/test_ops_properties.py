@@ -15,6 +15,8 @@ from tinytorch.core.autograd import unbroadcast
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.tensor import Tensor
 
+pytestmark = pytest.mark.once
+
 # the same examples every time, and nothing left behind in the folder that tests run in
 repeatable = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
