@@ -173,7 +173,8 @@ def both(t: Any, x: Any, y: Any) -> list[Any]:
 
 
 ACTIVATIONS: list[Case] = [
-    *operation("relu", *single(away), WHOLE, *big(away), row(values([0.0, -1.0, 1.0]), kink=True),
+    *operation("relu", *single(away), WHOLE, *big(away), row(away(60, 41), large=True),
+               row(values([0.0, -1.0, 1.0]), kink=True),
                numpy=lambda x: (x + np.abs(x)) / 2 if x.dtype.kind == "f" else np.maximum(x, 0),
                torch=lambda t, x: t.relu(x)),
     *operation("sigmoid", *single(normal), WHOLE, EXTREME, *BIG,
