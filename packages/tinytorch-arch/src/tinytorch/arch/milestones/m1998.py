@@ -92,7 +92,7 @@ DIGIT_BOUNDS = {
 }
 PHOTOGRAPH_BOUNDS = {
     ("full", True): (0.75, 0.80),
-    ("quick", True): (0.65, 0.72),
+    ("quick", True): (0.70, 0.74),
     ("full", False): (0.90, 0.95),
     ("quick", False): (0.80, 0.90),
 }
