@@ -309,7 +309,9 @@ def call(**changes: Any) -> Any:
         ({"stride": 0}, r"stride \(0, 0\).*at least 1"),
         ({"padding": -1}, r"padding \(-1, -1\) at least 0"),
         ({"padding": "same", "stride": 2}, "stride must be 1"),
-        ({"stride": (1, 2, 3)}, r"a pair \(rows, columns\), not \(1, 2, 3\)"),
+        ({"stride": (1, 2, 3)}, r"a pair of them \(rows, columns\), not \(1, 2, 3\)"),
+        ({"stride": 1.5}, "a size is an integer or a pair .* not 1.5"),
+        ({"padding": "full"}, "a size is an integer or a pair .* not 'full'"),
     ],
 )
 def test_operands_that_do_not_fit_are_refused_with_their_shapes(
@@ -319,9 +321,18 @@ def test_operands_that_do_not_fit_are_refused_with_their_shapes(
         call(**dict(changes))
 
 
-def test_a_size_that_is_no_integer_is_refused() -> None:
-    with pytest.raises(TypeError):
-        call(stride=1.5)
+@pytest.mark.parametrize("kernels", ["plain", "fast"])
+def test_operands_that_are_missing_or_mere_numbers_are_refused(kernels: str) -> None:
+    weight = Tensor(noise(4, 3, 3, 3))
+    with use(kernels):
+        with pytest.raises(TypeError, match=r"conv2d\(\) missing 1 required .* 'bias'"):
+            conv2d(X, weight)
+        with pytest.raises(ShapeError, match=r"bias \(\) must be \(4,\)"):
+            conv2d(X, weight, 1.0)
+        with pytest.raises(TypeError, match=r"batch_norm2d\(\) missing 2 required"):
+            batch_norm2d(X)
+        with pytest.raises(ShapeError, match=r"have shape \(\)"):
+            batch_norm2d(X, 1.0, None)
 
 
 def test_a_list_serves_as_a_pair() -> None:

@@ -133,8 +133,8 @@ def check_conv2d(x: Array, weight: Array, bias: Array | None, groups: int) -> No
             f"conv2d: x {x.shape} has {channels} channels, but weight {weight.shape} with "
             f"groups={groups} is for {weight.shape[1] * groups}; are the channels of x last?"
         )
-    if bias is not None and bias.shape != (outputs,):
-        raise ShapeError(f"conv2d: bias {bias.shape} must be ({outputs},), one for each output")
+    if bias is not None and np.shape(bias) != (outputs,):
+        raise ShapeError(f"conv2d: bias {np.shape(bias)} must be ({outputs},), one for each output")
 
 
 @gradient("conv2d")

@@ -28,9 +28,13 @@ class Walk(NamedTuple):
 def pair(value: Any) -> Pair:
     """Return two integers, for rows and columns: 3 -> (3, 3), (1, 2) -> (1, 2)."""
     sizes = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(sizes) != 2:
-        raise ValueError(f"a size is an integer or a pair (rows, columns), not {value}")
-    return operator.index(sizes[0]), operator.index(sizes[1])
+    try:
+        rows, columns = (operator.index(size) for size in sizes)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"a size is an integer or a pair of them (rows, columns), not {value!r}"
+        ) from None
+    return rows, columns
 
 
 def walk(

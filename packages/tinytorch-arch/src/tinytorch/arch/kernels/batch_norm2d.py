@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.arch.kernels.frames import along_row, channels_last, is_images
-from tinytorch.core.kernels.blocks import BLOCK, FLOAT32, ones, scratch
+from tinytorch.arch.kernels.frames import along_row, channels_last, is_images, is_row
+from tinytorch.core.kernels.blocks import BLOCK, ones, scratch
 from tinytorch.core.primitive import Array, Record, kernel
 
 
-def fits(x: Any, *channels: Any) -> bool:
-    """Whether the operands are float32, and those for channels (C,) or None."""
-    return is_images(x) and all(
-        values is None or (values.dtype is FLOAT32 and values.shape == x.shape[1:2])
-        for values in channels
-    )
+def fits(arrays: list[Any], count: int) -> bool:
+    """Whether these are so many operands: images, and for each channel a number, or None."""
+    x, *channels = arrays
+    if len(arrays) != count or not is_images(x):
+        return False
+    return all(values is None or is_row(values, x.shape[1]) for values in channels)
 
 
 def in_rows(images: Array) -> tuple[Array, int]:
@@ -45,9 +45,9 @@ def column_sums(block: Array, channels: int) -> Array:
 
 
 def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
-    x, weight, bias = arrays
-    if not fits(x, weight, bias):
+    if not fits(arrays, 3):
         return None
+    x, weight, bias = arrays
     images = channels_last(x)
     channels, pixels = x.shape[1], images.size // x.shape[1]
     rows, step = in_rows(images)
@@ -124,9 +124,9 @@ def backward(g: Any, call: Record) -> Any:
 
 def eval_forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
     """The gradient is left to the plain rule: few train with statistics that are given."""
-    x, weight, bias, mean, var = arrays
-    if not fits(x, weight, bias, mean, var):
+    if not fits(arrays, 5):
         return None
+    x, weight, bias, mean, var = arrays
     a, b = line(weight, bias, mean, var, params)
     if x.flags.c_contiguous:  # a few images that came by planes, say
         y = x * a[:, np.newaxis, np.newaxis]

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from tinytorch.arch.kernels import conv2d_depthwise, conv2d_planes, conv2d_rows
-from tinytorch.arch.kernels.frames import channels_last, is_images, way_of
+from tinytorch.arch.kernels.frames import channels_last, is_images, is_row, way_of
 from tinytorch.arch.walks import Walk
-from tinytorch.core.kernels.blocks import FLOAT32, ones
+from tinytorch.core.kernels.blocks import ones
 from tinytorch.core.primitive import Array, Record, kernel
 
 FEW_COLUMNS = 24_000  # numbers that planes lay out: where there are fewer, the calls are what costs
@@ -32,11 +32,13 @@ FEW_NUMBERS = 24  # kw C: with fewer, products of rows are too thin
 
 
 def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
+    if len(arrays) != 3:
+        return None  # the plain definition says what is missing
     x, weight, bias = arrays
     groups = params.get("groups", 1)
     if not (is_images(x) and is_images(weight) and x.shape[1] == weight.shape[1] * groups):
         return None  # the plain definition computes it, or says what is wrong
-    if bias is not None and not (bias.dtype is FLOAT32 and bias.shape == weight.shape[:1]):
+    if not (bias is None or is_row(bias, len(weight))):
         return None
     way = way_of("conv2d", x.shape[2:], weight.shape[2:], params)
     if way is None:

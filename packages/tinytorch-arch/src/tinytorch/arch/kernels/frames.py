@@ -113,6 +113,11 @@ def is_images(x: Any) -> bool:
     return type(x) is np.ndarray and x.ndim == 4 and x.dtype is FLOAT32 and x.size > 0
 
 
+def is_row(values: Any, channels: int) -> bool:
+    """Whether these are float32 numbers, one for each channel."""
+    return type(values) is np.ndarray and values.dtype is FLOAT32 and values.shape == (channels,)
+
+
 def channels_last(x: Array) -> Array:
     """Return images (N, C, H, W) as (N, H, W, C), contiguous: a view where memory is so already."""
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))

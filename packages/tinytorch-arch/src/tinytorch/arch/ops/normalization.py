@@ -60,10 +60,10 @@ def check_batch_norm2d(x: Array, *channels: Array | None) -> None:
     if x.ndim != 4:
         raise ShapeError(f"batch_norm2d: x {x.shape} must be (N, C, H, W)")
     for values in channels:
-        if values is not None and values.shape != x.shape[1:2]:
+        if values is not None and np.shape(values) != x.shape[1:2]:
             raise ShapeError(
                 f"batch_norm2d: x {x.shape} has {x.shape[1]} channels, but weight, bias or "
-                f"statistics have shape {values.shape}"
+                f"statistics have shape {np.shape(values)}"
             )
 
 
