@@ -10,7 +10,10 @@ from made_course import LOOPING, Student, at_a_prompt
 from tinytorch.core.primitive import primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.course import stopped
+from tinytorch.course.calling import call_of
 from tinytorch.course.checking import CheckFailed, raises, same
+from tinytorch.course.results import Place
+from tinytorch.tito.verdict import clipped
 
 
 @pytest.fixture
@@ -159,3 +162,94 @@ def test_what_a_message_should_hold_is_said_in_words() -> None:
         raises(ValueError, r"2.*3", call="f"),
     ):
         pass
+
+
+def test_what_was_called_is_said_before_the_error_that_it_ended_in(student: Student) -> None:
+    student.write(("return helper(x) + x", "return x.double()"))
+    said = student("test", "21", "double").out
+    assert "    double(2)\n    got       AttributeError: 'int' object has no attribute" in said
+    assert "return x.double()" in said
+
+
+CALLS = """\
+from tinytorch.course.checking import raises, same
+
+def one(answer):
+    same(answer(2), 4, call="answer(2)")
+
+def two(answer):
+    for size in (3, 4):
+        same(answer(size), 4, call=f"answer({size})")
+
+def three(answer):
+    before = answer("x")
+    after = answer("y")
+    same(after, 4, call="the second")
+    same(before, 4, call="the first")
+
+def four(answer):
+    long = list(range(100))
+    got = answer(long)
+    assert got, "wrong"
+
+def five(answer):
+    with raises(MemoryError, call="to ask for much"):
+        answer(5)
+
+def helper(answer):
+    answer(6)
+
+def six(answer):
+    helper(answer)
+"""
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("one", "answer(2)"),
+        ("two", "answer(3)"),
+        ("three", "the first"),
+        ("four", f"answer(long)  with long = {str(list(range(100)))[:60]}..."),
+        ("five", "to ask for much"),
+        ("six", "answer(6)"),
+    ],
+)
+def test_a_call_is_found_wherever_the_check_says_it(check: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "check_made.py"
+    file.write_text(CALLS)
+    namespace: dict = {}
+    exec(compile(CALLS, str(file), "exec"), namespace)
+
+    def answer(x):
+        raise MemoryError
+
+    with pytest.raises(MemoryError) as raised:
+        namespace[check](answer)
+    assert call_of(raised.value, str(file)) == said
+
+
+def test_an_error_in_place_of_the_wanted_one_is_shown_beside_it(student: Student) -> None:
+    started(student, ("reshape", "return np.reshape(x, shape)"))
+    said = student("test", "01", "reshape").out
+    assert "    expected  ShapeError" in said
+    assert "    got       ValueError: cannot reshape array" in said
+    assert "\n      return np.reshape(x, shape)\n" in said
+
+
+def test_rows_of_a_matrix_stand_below_one_another() -> None:
+    with pytest.raises(CheckFailed) as failed:
+        same(np.array([[1, 2], [3, 5]]), np.array([[1, 2], [3, 4]]), call="f")
+    rows = "shape (2, 2)\n          [[1, 2],\n           [3, "
+    assert f"expected  {rows}4]]\ngot       {rows}5]]\n" in str(failed.value)
+
+
+@pytest.mark.parametrize(("column", "shown"), [(1, "aaa"), (50, "bbb"), (98, "ccc")])
+def test_a_long_line_is_clipped_around_its_fault(column: int, shown: str) -> None:
+    code = ("aaa" + "-" * 46 + "bbb").ljust(97, "-") + "ccc"
+    place = Place("f.py", 1, code, column, column + 3)
+    line, at, length = clipped(place, 40)
+    assert len(line) <= 40
+    assert line[at - 1 : at - 1 + length] == shown
+    whole = clipped(Place("f.py", 1, code, 1, 99), 40)
+    assert whole[1] + whole[2] - 1 <= 40

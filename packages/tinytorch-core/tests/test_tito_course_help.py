@@ -34,8 +34,9 @@ def test_hints_come_one_by_one_for_the_exercise_at_work_and_then_the_solution_is
     assert "double: hint 1 of 2" in first
     assert "Think of addition." in first
     assert "x + x" not in first
+    assert "Another: tito hint 21 double\n" in first
     assert "x + x" in second
-    assert "tito solution 21 double" in second
+    assert "tito solution 21 double --yes\n" in second  # nobody is at the keyboard
     assert "hint 1 of 2" in again
     assert "Think of addition." in student("hint", "21", "double", "--all").out
 

@@ -118,7 +118,7 @@ def test_an_error_is_shown_at_the_students_line_with_a_caret(student: Student) -
     at = lines.index("      return self.cuont")
     assert lines[at + 1] == "             ^^^^^^^^^^"
     assert "numbers.py, line 26" in lines[at - 1]
-    assert "    AttributeError: 'Counter' object has no attribute 'cuont'" in lines
+    assert "    got       AttributeError: 'Counter' object has no attribute 'cuont'" in lines
 
 
 def test_what_is_wrong_comes_before_what_is_not_written(student: Student) -> None:

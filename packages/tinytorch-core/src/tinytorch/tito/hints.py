@@ -36,10 +36,11 @@ def hint(words: tuple[str, ...], module: str | None, every: bool) -> None:
         screen.say(text.replace("\n", " "), indent=2)
     screen.line()
     if seen < len(exercise.hints):
-        screen.say("Another: tito hint", "dim")
+        screen.line(f"Another: tito hint {target.number} {exercise.id}", "dim")
     else:
         screen.say("That was the last. The reference's own code, recorded as seen:", "dim")
-        screen.line(f"  tito solution {target.number} {exercise.id}", "dim")
+        asked = "" if sys.stdin.isatty() else " --yes"  # where nobody can be asked
+        screen.line(f"  tito solution {target.number} {exercise.id}{asked}", "dim")
 
 
 def at_work(target: Target) -> Exercise | None:

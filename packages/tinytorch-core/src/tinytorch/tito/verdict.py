@@ -111,9 +111,11 @@ def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Ex
 
 def explain(screen: Screen, check: CheckResult) -> None:
     """What one check that did not pass says, the line of the student's, and what was printed."""
+    style = ""
     for line in check.message.splitlines():
-        hang = 10 if line.startswith(("expected  ", "got       ")) else 2
-        style = "bad" if line.startswith("got       ") else ""
+        row = line.startswith(10 * " ")  # of a matrix, below what is expected or came
+        hang = 10 if row or line.startswith(("expected  ", "got       ")) else 2
+        style = "bad" if line.startswith("got       ") or (row and style) else ""
         screen.line(screen.wrapped(line, indent=4, hang=hang), style)
     if check.place is not None:
         screen.line()
@@ -130,10 +132,28 @@ def show_place(screen: Screen, place: Place) -> None:
     screen.line(f"    {near(Path(place.file))}, line {place.line}", "bold")
     if not place.code:
         return
-    screen.line(f"      {place.code}")
-    if place.column:
-        length = max((place.end_column or 0) - place.column, 1)
-        screen.line(" " * (5 + place.column) + "^" * length, "bad")
+    code, column, length = clipped(place, screen.columns - 6)
+    screen.line(f"      {code}")
+    if column:
+        screen.line(" " * (5 + column) + "^" * length, "bad")
+
+
+def clipped(place: Place, room: int) -> tuple[str, int, int]:
+    """A line of code in `room` columns, the column of its fault in it, from 1, and its length.
+
+    The column is 0 where it is not known.
+    """
+    code, column = place.code, place.column or 0
+    length = max((place.end_column or 0) - column, 1)
+    if len(code) > room:
+        start = max(min(column - room // 3, len(code) - room + 3), 0)
+        before = "..." if start else ""
+        after = "..." if len(code) - start + len(before) > room else ""
+        kept = code[start : start + room - len(before) - len(after)]
+        code = f"{before}{kept}{after}"
+        column = max(column - start + len(before), 1) if column else 0
+        length = min(length, len(before) + len(kept) - column + 1)
+    return code, column, length
 
 
 def _to_write(screen: Screen, lesson: Lesson, result: ModuleResult, exercise: Exercise) -> None:
