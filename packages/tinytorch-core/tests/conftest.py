@@ -7,6 +7,7 @@ tests of interruption would then wait for an interrupt that never comes.
 import signal
 
 import pytest
+
 from tinytorch.core import primitive as door
 
 signal.signal(signal.SIGINT, signal.default_int_handler)

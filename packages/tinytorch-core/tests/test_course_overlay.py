@@ -204,7 +204,7 @@ def test_a_syntax_error_names_the_students_file_and_line(pack: Path, root: Path)
         "This file is yours. Mend that line; or set TINYTORCH_WORKSPACE=off"
     )
     assert "importlib" not in done.stderr  # the import system's own frames tell a student nothing
-    assert len(lines) <= 9
+    assert len(lines) <= 10  # Python 3.13 marks the import in the program, too
 
 
 def test_a_syntax_error_is_one_wherever_source_is_asked_for(pack: Path, root: Path) -> None:

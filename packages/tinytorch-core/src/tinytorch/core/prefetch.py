@@ -7,6 +7,7 @@ one thread keeps up as long as fetching a batch takes less time than training on
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
@@ -53,5 +54,6 @@ def fetched_ahead(work: Callable[[Any], Any], jobs: Iterable[Any], ahead: int) -
         error = None  # its traceback holds this frame: without this line, a reference cycle
         stop.set()
         room.release()
-        if thread is not threading.current_thread():  # the garbage collector may run in any thread
+        # the garbage collector may run in any thread, and in a program that ends no other runs
+        if thread is not threading.current_thread() and not sys.is_finalizing():
             thread.join()
