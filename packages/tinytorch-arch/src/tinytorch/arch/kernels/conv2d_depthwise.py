@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinytorch.arch.kernels.conv2d_rows import way_back
 from tinytorch.arch.kernels.frames import CHUNK, along_row, frame
 from tinytorch.arch.walks import Walk
 from tinytorch.core.kernels.blocks import ones, scratch
@@ -64,7 +65,14 @@ def forward(x: Array, weight: Array, bias: Array | None, way: Walk) -> Array:
 def backward(
     g: Array, x: Array, weight: Array, way: Walk, needs: list[bool]
 ) -> tuple[Array | None, Array | None]:
-    """Return the gradients of x and weight; g is (N, H'', W'', C), contiguous."""
+    """Return the gradients of x and weight; g is (N, H'', W'', C), contiguous.
+
+    In steps of 1, dx is the same convolution of g, with the kernel turned by half a circle.
+    """
+    back = way_back(x.shape[2:], way) if needs[0] else None
+    if back is not None:
+        turned = forward(g.transpose(0, 3, 1, 2), weight[:, :, ::-1, ::-1], None, back)
+        return turned, backward(g, x, weight, way, [False, needs[1]])[1] if needs[1] else None
     images = x.transpose(0, 2, 3, 1)
     channels = x.shape[1]
     (top, left), (height, width) = way.before, x.shape[2:]
