@@ -11,6 +11,8 @@ from notebooks import Notebook
 
 from tinytorch.course.workspace import Workspace
 
+pytestmark = pytest.mark.once
+
 STUB = 'raise NotImplementedError("21 · double")'
 STEP = 'raise NotImplementedError("21 · Counter.step")'
 OTHER = 'raise NotImplementedError("21 · quadruple")'

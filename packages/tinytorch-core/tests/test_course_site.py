@@ -13,6 +13,8 @@ from tinytorch.course.figures import inline
 from tinytorch.course.lesson import read
 from tinytorch.course.tiers import CourseModule, Tier, tiers
 
+pytestmark = pytest.mark.once
+
 FRONT = """\
 +++
 number = "21"

@@ -13,6 +13,8 @@ from tinytorch.core.tier import TIER
 from tinytorch.course import overlay
 from tinytorch.course.workspace import Workspace
 
+pytestmark = pytest.mark.once
+
 MODULES = [module.module.rpartition(".")[2] for module in TIER.modules]
 PROGRAM = """
 import numpy as np

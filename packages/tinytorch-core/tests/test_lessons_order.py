@@ -8,6 +8,8 @@ from test_lessons import LESSONS, failing, source_of
 from tinytorch.course.lesson import read
 from tinytorch.course.source import without_bodies
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 @pytest.mark.parametrize("stem", LESSONS)

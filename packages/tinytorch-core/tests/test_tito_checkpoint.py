@@ -18,6 +18,8 @@ from tinytorch.course.tiers import Tier
 from tinytorch.course.workspace import Workspace
 from tinytorch.tito import main
 
+pytestmark = pytest.mark.once
+
 CORE = Path(tinytorch.core.__path__[0])
 
 
