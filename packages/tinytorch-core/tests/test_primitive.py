@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 
+import tinytorch.core.autograd  # noqa: F401  (its rules are there before `undo` remembers them)
 from tinytorch.core import primitive as door
 from tinytorch.core.activations import relu, softmax
 from tinytorch.core.context import current, enable_grad, listening, no_grad, scope, use
@@ -19,8 +20,8 @@ from tinytorch.core.tensor import Tensor, add, matmul, mul
 @pytest.fixture
 def undo():
     """Forget primitives, rules and kernels that a test defines."""
-    tables = [door._PRIMITIVES, door.RULES, *door.KERNELS.values(), door.KERNELS]
-    kept = [dict(table) for table in tables]
+    tables = [door._PRIMITIVES, door.RULES, door._OWN_RULES, *door.KERNELS.values(), door.KERNELS]
+    kept = [table.copy() for table in tables]
     yield
     for table, before in zip(tables, kept, strict=True):
         table.clear()
@@ -97,7 +98,7 @@ def test_a_listener_hears_forward_and_backward_with_times_and_layers():
         ("backward", "sum"),
         ("backward", "mul"),
     ]
-    assert all(e.start <= e.stop for e in events)
+    assert all(0 < e.start <= e.stop for e in events)
     assert events[0].record.scope == ("outer", "inner")
     assert isinstance(events[0].result, Tensor)
     np.testing.assert_array_equal(events[3].result[0], [3, 3])
@@ -152,6 +153,7 @@ def test_a_rule_learns_which_operands_want_a_gradient(undo):
         seen.append(call.needs)
         return g, g, None
 
+    assert callable(rule)
     curious(leaf(1), Tensor([1.0]), None).backward()
     assert seen == [[True, False, False]]
 
@@ -202,12 +204,12 @@ def test_a_kernel_stands_in_for_the_installed_definition_and_for_no_other(undo, 
     def by_a_student(x):
         return x
 
+    by_a_student.__name__ = "relu"
     by_a_student.__module__ = module.__name__
     assert door.kernels_for(by_a_student) == {}
     by_a_student.__module__ = "__main__"
     assert door.kernels_for(by_a_student) == {}
     by_a_student.__module__ = "tinytorch.core.activations"
-    by_a_student.__name__ = "relu"
     assert "fast" in door.kernels_for(by_a_student)
 
 
@@ -352,3 +354,92 @@ def test_a_value_error_of_a_definition_that_is_not_about_broadcasting_stays_as_i
     with pytest.raises(ValueError, match=r"^not this one$") as caught:
         picky(leaf(1))
     assert type(caught.value) is ValueError
+
+
+def test_a_value_error_of_our_own_stays_as_it_is_whatever_it_says(undo):
+    @door.primitive
+    def picky(x):
+        raise ShapeError("these do not broadcast")
+
+    with pytest.raises(ShapeError, match=r"^these do not broadcast$"):
+        picky(leaf(1))
+
+
+def test_an_output_changed_twice_is_noticed_like_one_changed_once():
+    x = leaf(3)
+    y = x.exp()
+    y.data += 1
+    y.data += 1
+    with pytest.raises(GradientError, match=r"^exp: its output .* was changed in place"):
+        y.sum().backward()
+
+
+def test_a_kernel_with_a_backward_of_its_own_needs_no_rule(monkeypatch):
+    fast = door.Kernel(
+        lambda arrays, params, saving: (arrays[0], 7), lambda g, call: g * call.saved
+    )
+    monkeypatch.setitem(relu.kernels, "fast", fast)
+    x = leaf(2)
+    relu(x).sum().backward()
+    np.testing.assert_array_equal(x.grad, [7, 7])
+
+
+def test_a_gradient_is_an_array_though_the_rule_answers_with_a_numpy_number(undo):
+    @door.primitive
+    def total(x):
+        return x.sum()
+
+    door.gradient("total")(lambda g, call: np.float32(3))
+    x = leaf(1)
+    [(operand, dx)] = total(x).node.gradients(np.ones((), np.float32))
+    assert operand is x
+    assert type(dx) is np.ndarray
+
+
+def test_a_kernel_that_looks_up_what_it_knows_hides_no_wrong_parameter():
+    with pytest.raises(TypeError, match="softmax"):
+        softmax(leaf(200, 200), axes=0)
+
+
+def test_a_primitive_shows_its_name():
+    assert repr(add) == "<primitive add>"
+
+
+def test_an_error_of_numpys_about_nothing_to_choose_from_is_told_in_our_words():
+    with pytest.raises(ShapeError, match=r"^max: shape \(0, 3\) has no elements"):
+        Tensor(np.ones((0, 3))).max()
+
+
+def test_a_definition_that_returns_nothing_is_asked_for_its_return(undo):
+    @door.primitive
+    def forgetful(x):
+        x + 1
+
+    with pytest.raises(TypeError, match=r"^forgetful returned None"):
+        forgetful(leaf(1))
+
+
+def test_plain_numbers_take_the_type_of_the_tensor():
+    for dtype, number in ((np.float16, 2.0), (np.float16, 2), (np.int8, 2), (np.bool_, True)):
+        assert (Tensor(np.ones(2, dtype), dtype=dtype) * number).dtype == dtype
+
+
+def test_a_routine_runs_its_kernel_where_one_is_chosen_and_answers(undo):
+    def doubled(x, *, by=2):
+        return x * by
+
+    heard = []
+
+    def forward(arrays, params, saving):
+        heard.append((params, saving))
+        return None if params else (arrays[0] + 100, "nobody asks for this")
+
+    doubled.__module__ = "tinytorch.tier"  # as if it were installed
+    door.kernel("doubled", forward)
+    call = door.routine(doubled)
+    with use("fast"):
+        assert call(1) == 101
+        assert call(1, by=3) == 3
+    with use("plain"):
+        assert call(1) == 2
+    assert heard == [({}, False), ({"by": 3}, False)]

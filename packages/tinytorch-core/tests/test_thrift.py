@@ -43,7 +43,34 @@ def gradients(program: Any, size: int) -> list[Any]:
     return [leaf.grad for leaf in leaves]
 
 
-@pytest.mark.parametrize("name", sorted(thrift.READS))
+READ = {
+    **dict.fromkeys(("add", "sub", "neg", "reshape", "transpose"), (False, False)),
+    **dict.fromkeys(("mul", "log", "matmul", "linear", "gelu"), (True, False)),
+    **dict.fromkeys(("exp", "relu", "sigmoid", "tanh", "softmax", "log_softmax"), (False, True)),
+}  # of each primitive, whether its rule reads what went in, and what came out
+
+
+def let_go(array: Any) -> bool:
+    return not any(array.strides) and bool(np.isnan(array).all())
+
+
+@pytest.fixture
+def undo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget primitives and rules that a test defines."""
+    for table in ("RULES", "_OWN_RULES", "_PRIMITIVES"):
+        monkeypatch.setattr(primitive, table, getattr(primitive, table).copy())
+    monkeypatch.setattr(thrift, "RULES", primitive.RULES)
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_a_record_keeps_what_its_rule_reads_and_nothing_else(name: str) -> None:
+    x, y = (Tensor(np.ones((140, 140)), requires_grad=True) for _ in range(2))
+    record = PROGRAMS[name](x * 0.5, y * 0.5).node
+    assert record.primitive.name == name
+    assert (not let_go(record.arrays[0]), not let_go(record.out)) == READ[name]
+
+
+@pytest.mark.parametrize("name", sorted(READ))
 @pytest.mark.parametrize("size", [6, 140])
 def test_what_was_let_go_changes_no_gradient(name: str, size: int) -> None:
     thrifty = gradients(PROGRAMS[name], size)
@@ -86,8 +113,8 @@ def test_a_layer_and_a_relu_keep_one_array_and_not_two() -> None:
 
 def test_everything_stays_where_somebody_listens_or_asks_for_plain_definitions() -> None:
     x = Tensor(np.ones((200, 200)), requires_grad=True)
-    for everything in (listening(lambda event: None), kernels.use("plain")):
-        with everything:
+    for everything in (lambda: listening(lambda event: None), lambda: kernels.use("plain")):
+        with everything():  # made here, since `use` acts at once
             h = x * 2.0
             y = h + 1.0
         assert y.node is not None
@@ -96,11 +123,8 @@ def test_everything_stays_where_somebody_listens_or_asks_for_plain_definitions()
         assert y.node.out is y.data
 
 
-def test_a_rule_of_ones_own_finds_every_array(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table in ("RULES", "_OWN_RULES"):
-        monkeypatch.setattr(primitive, table, getattr(primitive, table).copy())
-    monkeypatch.setattr(thrift, "RULES", primitive.RULES)
-
+@pytest.mark.usefixtures("undo")
+def test_a_rule_of_ones_own_finds_every_array() -> None:
     @primitive.gradient("relu")
     def slope_of_x(g: Any, call: primitive.Record) -> Any:
         return g * (call.arrays[0] > 0)
@@ -131,3 +155,63 @@ def test_leaves_stay_because_their_gradients_arrive_there() -> None:
     x.data += 1.0
     with pytest.raises(tinytorch.GradientError, match="changed in place"):
         y.sum().backward()
+
+
+@pytest.mark.usefixtures("undo")
+def test_a_rule_of_ones_own_may_read_the_output_of_any_primitive() -> None:
+    @primitive.gradient("add")
+    def through_the_output(g: Any, call: primitive.Record) -> Any:
+        return g * call.out, None
+
+    y = Tensor([1.0], requires_grad=True) + 1.0
+    y.data += 1.0
+    with pytest.raises(tinytorch.GradientError, match=r"^add: its output .* changed in place"):
+        y.backward()
+
+
+def test_everything_stays_where_no_rule_is_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(primitive.RULES, "add")
+    y = Tensor(np.ones((200, 200)), requires_grad=True) + 1.0
+    assert y.node is not None
+    assert y.node.out is y.data
+
+
+def test_an_operand_changed_before_the_call_is_not_taken_for_one_changed_after_it() -> None:
+    x = Tensor(np.ones((200, 200)), requires_grad=True)
+    h = x * 2.0
+    h.data += 1.0
+    (h + 1.0).sum().backward()
+    np.testing.assert_array_equal(x.grad, np.full((200, 200), 2.0))
+
+
+@pytest.mark.usefixtures("undo")
+def test_of_several_outputs_each_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    def halves(x: Any) -> Any:
+        return x[:100], x[100:]
+
+    def joined(g: Any, call: primitive.Record) -> Any:
+        return np.concatenate(g)
+
+    halves.__module__ = joined.__module__ = "tinytorch.tier"  # as if it were installed
+    monkeypatch.setitem(thrift.READS, "halves", frozenset())
+    primitive.gradient("halves")(joined)
+    x = Tensor(np.ones((200, 200)), requires_grad=True)
+    first, second = primitive.primitive(halves)(x * 1.0)
+    assert [let_go(out) for out in first.node.out] == [True, True]
+    (first * 2.0 + second).sum().backward()
+    np.testing.assert_array_equal(x.grad[:, 0], [2.0] * 100 + [1.0] * 100)
+
+
+@pytest.mark.usefixtures("undo")
+def test_a_definition_of_ones_own_keeps_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threefold(x: Any) -> Any:
+        return x * 3
+
+    def rule(g: Any, call: primitive.Record) -> Any:
+        return g * 3
+
+    rule.__module__ = "tinytorch.tier"  # as if the rule alone were installed
+    monkeypatch.setitem(thrift.READS, "threefold", frozenset())
+    primitive.gradient("threefold")(rule)
+    y = primitive.primitive(threefold)(Tensor(np.ones((200, 200)), requires_grad=True))
+    assert y.node.out is y.data

@@ -27,6 +27,32 @@ class Coverage:
         reached = {test for line in lines for test in self.by_line.get(line, ()) if test}
         return {test: self.seconds[test] for test in reached & self.seconds.keys()} or self.seconds
 
+    def other_tests(self, lines: frozenset[int], tried: dict[str, float]) -> dict[str, float]:
+        """The tests that were not `tried`, if importing runs one of `lines`: all may depend on it.
+
+        Nothing where `tried` are these others themselves: then all have been.
+        """
+        imported = any("" in self.by_line.get(line, ()) for line in lines)
+        if not imported or tried.keys() != self.tests(lines).keys():
+            return {}
+        return {test: self.seconds[test] for test in self.seconds.keys() - tried.keys()}
+
+
+def noticed_by(log: Path) -> str:
+    """Return the id of the test that failed, as pytest's summary gives it, or ""."""
+    lines = log.read_text("utf-8", "replace").splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return failed[0].partition(" ")[2].partition(" - ")[0] if failed else ""
+
+
+def until(name: str, files: list[str], tests: dict[str, float]) -> dict[str, float]:
+    """Return those of `tests` that run up to the one called `name`: file after file, by seconds."""
+
+    def turn(test: str) -> tuple[int, float]:
+        return files.index(test.partition("::")[0].rpartition("/")[2]), tests[test]
+
+    return {test: tests[test] for test in tests if turn(test) <= turn(name)}
+
 
 def concerns(item: pytest.Item, operations: list[str]) -> bool:
     """Whether a test is about no operation in particular, or about one of `operations`."""

@@ -4,6 +4,8 @@ For each module of `modules.toml`: copies the installed package and its tests to
 folder, sees the tests pass there, changes the copy in one place after the other (`mutants.py`), and
 runs the tests that reach the place (`covering.py`). Prints the survivors as differences, and exits
 with 1 if there is one that `equivalent.toml` does not explain, or an explanation without a mutant.
+The first time that a test notices something, it has to pass there without the mutant, too: else
+it fails for another reason, say its place in the order, and has noticed nothing.
 
 Each mutant gets a process forked from this one, which has imported what tests need but no
 tinytorch; that saves most of the time. So it needs a system with fork, and `coverage`.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import resource
@@ -40,7 +43,7 @@ import hypothesis.strategies  # noqa: E402
 import numpy.testing  # noqa: E402, F401
 import pytest  # noqa: E402
 import safetensors.numpy  # noqa: E402, F401
-from covering import Chosen, Coverage, Recorder  # noqa: E402
+from covering import Chosen, Coverage, Recorder, noticed_by, until  # noqa: E402
 from mutants import Mutant, mutants  # noqa: E402
 
 SPARE_SECONDS = 30  # a mutant may take this much longer than five times its tests took
@@ -149,6 +152,7 @@ class Attempt:
 
     mutant: Mutant
     tree: Path
+    tests: dict[str, float]
     process: Any
     until: float
 
@@ -170,13 +174,10 @@ def cover(module: Module, tree: Path, log: Path) -> Coverage | None:
     return coverage
 
 
-def unchanged_survives(module: Module, tree: Path, coverage: Coverage) -> bool:
-    """Whether the way in which mutants are tried lets the program pass as it is.
-
-    Otherwise whatever fails there would be taken for a mutant that was noticed.
-    """
+def unchanged_survives(module: Module, tree: Path, tests: dict[str, float]) -> bool:
+    """Whether the way in which mutants are tried lets the program pass as it is."""
     log = tree / "log.txt"
-    process = fork.Process(target=attack, args=(module, tree, log, coverage.seconds))
+    process = fork.Process(target=attack, args=(module, tree, log, tests))
     process.start()
     process.join()
     if process.exitcode != 0:
@@ -189,20 +190,19 @@ def survivors(
     module: Module, found: list[Mutant], coverage: Coverage, trees: list[Path]
 ) -> Iterator[Mutant]:
     """Try every mutant, one process a tree, and yield those that no test notices."""
-    waiting, free, running = list(reversed(found)), list(trees), list[Attempt]()
-    clock = 1_000_000_000  # seconds; each mutant is newer, so no bytecode of the former is used
+    waiting = [(mutant, coverage.tests(mutant.lines)) for mutant in reversed(found)]
+    free, running = list(trees), list[Attempt]()
+    original = module.file(trees[0]).read_text("utf-8")
+    trusted = set[str]()  # tests that noticed something, and passed without it
     while waiting or running:
         while waiting and free:
-            mutant, tree = waiting.pop(), free.pop()
-            file, clock = module.file(tree), clock + 2
-            file.write_text(mutant.source, "utf-8")
-            os.utime(file, (clock, clock))
-            tests = coverage.tests(mutant.lines)
+            (mutant, tests), tree = waiting.pop(), free.pop()
+            write(module.file(tree), mutant.source)
             arguments = (module, tree, tree / "log.txt", tests)
             process = fork.Process(target=attack, args=arguments)
             process.start()
             limit = 5 * sum(tests.values()) + SPARE_SECONDS
-            running.append(Attempt(mutant, tree, process, time.monotonic() + limit))
+            running.append(Attempt(mutant, tree, tests, process, time.monotonic() + limit))
         wait([attempt.process.sentinel for attempt in running], timeout=1)
         for attempt in list(running):
             alive = attempt.process.is_alive()
@@ -211,8 +211,28 @@ def survivors(
             stop(attempt.process)
             running.remove(attempt)
             free.append(attempt.tree)
-            if not alive and attempt.process.exitcode == 0:
+            survived = not alive and attempt.process.exitcode == 0
+            name = "" if alive or survived else noticed_by(attempt.tree / "log.txt")
+            if name in attempt.tests and name not in trusted:
+                write(module.file(attempt.tree), original)
+                before = until(name, module.tests, attempt.tests)
+                survived = not unchanged_survives(module, attempt.tree, before)
+                trusted |= set() if survived else {name}
+            others = coverage.other_tests(attempt.mutant.lines, attempt.tests)
+            if survived and others:
+                waiting.append((attempt.mutant, others))
+            elif survived:
                 yield attempt.mutant
+
+
+_clock = itertools.count(1_000_000_000, 2)  # seconds
+
+
+def write(file: Path, source: str) -> None:
+    """Write a file that is newer than what stood there, so that no bytecode of that is used."""
+    seconds = next(_clock)
+    file.write_text(source, "utf-8")
+    os.utime(file, (seconds, seconds))
 
 
 def stop(process: Any) -> None:
@@ -232,7 +252,7 @@ def run(module: Module, processes: int) -> bool:
         trees = [copy_package(Path(folder).resolve() / str(i)) for i in range(processes)]
         original = module.file(trees[0]).read_text("utf-8")
         coverage = cover(module, trees[0], trees[0] / "log.txt")
-        if coverage is None or not unchanged_survives(module, trees[0], coverage):
+        if coverage is None or not unchanged_survives(module, trees[0], coverage.seconds):
             return False
         found = mutants(original)
         keys = {(m.where, m.before, m.after) for m in found}

@@ -132,18 +132,19 @@ class Record:
 
     def refuse_changes(self, versions: int) -> None:
         """Raise GradientError if the change that was noticed makes the gradient wrong."""
-        name, changed = self.primitive.name, ""
-        if self.versions < 0 and _thrift.reads_output(name):
-            changed = "its output"
-        if versions != (self.versions if self.versions >= 0 else ~self.versions):
+        name = self.primitive.name
+        if versions != ~self.versions:  # so without a changed output, as ~ of a count is negative
             changed = "an operand"
-        if changed:
-            shapes = [x.shape for x in self.operands if type(x) is _Tensor]
-            raise GradientError(
-                f"{name}: {changed} (operands of shapes {shapes}) was changed in place after the "
-                "forward, so its gradient would be wrong. Write x = x + ... instead of "
-                "x.data += ..., or change it before the forward pass or after backward()."
-            )
+        elif _thrift.reads_output(name):
+            changed = "its output"
+        else:
+            return
+        shapes = [x.shape for x in self.operands if type(x) is _Tensor]
+        raise GradientError(
+            f"{name}: {changed} (operands of shapes {shapes}) was changed in place after the "
+            "forward, so its gradient would be wrong. Write x = x + ... instead of "
+            "x.data += ..., or change it before the forward pass or after backward()."
+        )
 
     def release(self) -> None:
         """Let go of operands and arrays: their memory is free as soon as nobody else holds it."""
@@ -256,7 +257,7 @@ class Primitive:
     Parameters come by keyword. float64 comes out only where a float64 tensor went in.
     """
 
-    def __init__(self, definition: Callable[..., Any], *, differentiable: bool = True) -> None:
+    def __init__(self, definition: Callable[..., Any], *, differentiable: bool) -> None:
         functools.update_wrapper(self, definition)
         self.name = definition.__name__
         self.definition = definition
@@ -296,7 +297,7 @@ class Primitive:
         try:
             if self.kernels and (chosen := self.kernels.get(context.kernels)) is not None:
                 answer = chosen.forward(arrays, params, recording)
-                if answer is not None and params and not params.keys() <= self.parameters:
+                if params and not params.keys() <= self.parameters:
                     answer = None  # kernels look up what they know: the definition refuses the rest
             if answer is None:  # no kernel, or one that does not support these operands
                 chosen = None  # an empty **params would cost a tenth of a small operation
