@@ -51,8 +51,16 @@ def test_the_trap_is_explained_once_the_operation_is_written_too(student: Studen
     body = "return (max(len(s) for s in shapes),)"
     started(student, ("broadcast_shapes", body), ("max", "return np.max(x)"))
     plain = " ".join(student("test", "01", "broadcast_shapes").out.split())
-    assert "expected numbers, got generator" in plain
-    assert "max means the operation on tensors, not Python's built-in max" in plain
+    assert (
+        "expected numbers, got generator. In your file max means the operation on tensors, not "
+        "Python's built-in max; the largest of plain numbers is sorted(numbers)[-1]. "
+    ) in plain
+
+
+def test_trouble_in_a_group_is_headed_by_the_definition_it_is_in(student: Student) -> None:
+    bodies = {"sub": "x - y", "mul": "x * y", "pow": "x**y", "div": "x // y"}
+    started(student, *((name, f"return {body}") for name, body in bodies.items()))
+    assert "\ndiv (in exercise sub): wrong\n" in student("test", "01", "sub").out
 
 
 def test_what_the_lesson_gives_and_calls_does_not_count_as_a_caller(student: Student) -> None:

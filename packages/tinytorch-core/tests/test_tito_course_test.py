@@ -89,7 +89,9 @@ def test_a_skeleton_is_not_written_and_the_first_exercise_is_named_with_its_line
     )
     assert f"numbers.py, line {line + 1}" in done.out
     assert "0 of 3 exercises, 0 of 6 points" in done.out
-    assert "Next: tito hint 21 double" in done.out
+    assert (
+        "Next: write double, then tito test 21 double\nFor a hint: tito hint 21 double" in done.out
+    )
 
 
 def test_a_wrong_answer_is_shown_with_sentence_call_expected_got_and_reason(
@@ -158,6 +160,21 @@ def test_one_exercise_can_be_tested_by_itself(student: Student) -> None:
     assert done.status == 1
     assert outcomes(done.out) == {"double": "wrong"}
     assert "--exercise double" in done.out
+
+
+def test_after_an_exercise_that_passes_the_next_to_write_is_named_with_its_line(
+    student: Student,
+) -> None:
+    student("start", "21")
+    stub = 'raise NotImplementedError("21 · double")'
+    student.write((stub, "return x + x"), text=student.numbers.read_text())
+    lines = student.numbers.read_text().splitlines()
+    line = lines.index('        raise NotImplementedError("21 · Counter.step")') + 1
+    said = student("test", "21", "double").out
+    assert "Next: write Counter.step, then tito test 21 Counter.step\n" in said
+    assert f"made/numbers.py, line {line}." in said
+    student.write()
+    assert "Next: tito test 21\n" in student("test", "21", "double").out
 
 
 def test_one_exercise_that_passes_does_not_make_the_module_pass(student: Student) -> None:
@@ -250,7 +267,7 @@ def test_an_endless_loop_is_called_one(student: Student, monkeypatch: pytest.Mon
     student.write(LOOP)
     done = student("test", "21", "double")
     assert done.status == 1
-    assert "never ends" in done.out
+    assert "  never ends   double  2 points\n" in done.out  # and for nothing it waits
     assert "did not finish within 3 seconds: is there a loop that never ends?" in done.out
 
 
@@ -301,8 +318,11 @@ def test_a_result_as_json_holds_checks_exercises_and_the_pytest_line(student: St
 def test_the_pytest_line_runs_the_same_checks_on_the_students_file(student: Student) -> None:
     student.write(WRONG)
     for words, passed in ((["test", "21"], 1), (["test", "21", "Counter.step"], 1)):
-        lines = student(*words).out.splitlines()
-        line = lines[lines.index("With pytest:") + 1].split()
+        if words[-1] == "21":
+            line = student(*words).out.splitlines()[-1].removeprefix("With pytest: ").split()
+        else:  # it passes: nothing to look into
+            assert "pytest" not in student(*words).out
+            line = json.loads(student(*words, "--json").out)["pytest"].split()
         done = subprocess.run(
             [sys.executable, *line[1:], "-q", "-p", "no:cacheprovider"],
             env=student_environment(student.root.parent / "pack"),

@@ -3,9 +3,10 @@
     python -m tinytorch.course.checks_process REQUEST.json EVENTS.jsonl WHERE.txt
 
 The parent (`runner.py`) reads the events, also those of a process that it had to stop, so an
-endless loop costs one check, not all. The request names the file of checks, the module, the checks
-to leave out, the exercises in order with what each needs and defines, and those that have failed
-already. WHERE.txt is for the place at which the process had to be stopped (`stopped.py`).
+endless loop costs one exercise, not all. The request names the file of checks, the module, the
+checks to leave out, the exercises in order with what each needs and defines, those that have failed
+already, and those of which a check never ended: their others would only take the same time.
+WHERE.txt is for the place at which the process had to be stopped (`stopped.py`).
 """
 
 from __future__ import annotations
@@ -52,10 +53,13 @@ class Recorder:
     def pytest_runtest_protocol(self, item: Any) -> bool | None:
         exercise = item.function.exercise
         missing = [need for need in self.needs[exercise] if need in self.failed]
-        if not missing:
+        if exercise in self.request["endless"]:
+            message = "not run: an earlier check of it never ended"
+        elif missing:
+            message = f"waiting for {missing[0]}"
+        else:
             return None
         self.failed.add(exercise)
-        message = f"waiting for {missing[0]}"
         self.write(name=item.name, exercise=exercise, outcome="waiting", message=message)
         return True
 
@@ -125,7 +129,8 @@ def explain(
     message = sentence_of(error)
     if isinstance(error, TypeError) and place:
         called = [name for name in written if re.search(rf"(?<![\w.]){name}\(", place["code"])]
-        message += shadowed(called)
+        if trap := shadowed(called):  # an object's address says nothing, and may be cut short
+            message = re.sub(r" <\w+ object .*", "", message, flags=re.DOTALL) + trap
     return {"message": message, "place": place}
 
 

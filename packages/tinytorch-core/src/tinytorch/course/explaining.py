@@ -17,9 +17,9 @@ from typing import Any
 from tinytorch.course import overlay
 
 INSTEAD = {  # for plain numbers, of the names that lesson 01 gives to operations
-    "max": "sorted(numbers)[-1] is the largest of some",
-    "sum": "math.fsum(numbers) adds some up",
-    "pow": "x**y is a power",
+    "max": "the largest of plain numbers is sorted(numbers)[-1]",
+    "sum": "plain numbers are added up by math.fsum(numbers)",
+    "pow": "a power of plain numbers is x**y",
 }
 
 
@@ -63,7 +63,7 @@ def shadowed(names: Iterable[str]) -> str:
     if found is None:
         return ""
     said = f". In your file {found} means the operation on tensors, not Python's built-in {found}"
-    return f"{said}; {INSTEAD[found]}" if found in INSTEAD else said
+    return f"{said}; {INSTEAD[found]}." if found in INSTEAD else f"{said}."
 
 
 def own_line(error: BaseException, also: str = "") -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from typing import Any
 from tinytorch.course import overlay, stopped
 from tinytorch.course.catalogue import Subject as Subject
 from tinytorch.course.catalogue import subject as subject
-from tinytorch.course.results import CheckResult, ModuleResult, Place, sentence
+from tinytorch.course.results import TIMEOUT, CheckResult, ModuleResult, Place, sentence
 
 SECONDS = 10.0  # for one check; they take milliseconds, on a busy machine too
 AGAIN = 3.0  # once one had to be stopped: its neighbours often run into the same loop
@@ -90,6 +90,7 @@ def run_file(
         "files": _own_files(environment),
         "done": [],
         "failed": [],
+        "endless": [],  # exercises whose other checks are not run
     }
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
     results: list[CheckResult] = []
@@ -102,6 +103,7 @@ def run_file(
         results.append(late)
         seconds = min(seconds, AGAIN)
         request["done"] = [check.name for check in results]
+        request["endless"] = sorted({c.exercise for c in results if c.outcome == TIMEOUT})
         request["failed"] = sorted({c.exercise for c in results if c.outcome != "passed"})
 
 

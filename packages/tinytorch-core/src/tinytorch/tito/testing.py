@@ -12,7 +12,8 @@ import click
 
 from tinytorch.course import progress
 from tinytorch.course.catalogue import file_of, modules
-from tinytorch.course.results import ModuleResult
+from tinytorch.course.lesson import Exercise
+from tinytorch.course.results import UNWRITTEN, ModuleResult
 from tinytorch.tito import syncing
 from tinytorch.tito.choosing import Target, choose, with_module
 
@@ -86,7 +87,7 @@ def as_data(target: Target, result: ModuleResult) -> dict[str, object]:
 
 
 def report(screen: Screen, target: Target, result: ModuleResult, refusal: str = "") -> None:
-    """The verdict, what it refuses, the same as a pytest command, and the next step."""
+    """The verdict, what it refuses, the next step; after a no, the same as a pytest command."""
     from tinytorch.tito import verdict
 
     lesson = target.about.lesson
@@ -97,12 +98,13 @@ def report(screen: Screen, target: Target, result: ModuleResult, refusal: str = 
     if refusal:
         screen.say(refusal, "bad")
     screen.line()
-    screen.line("With pytest:", "dim")
-    screen.line(f"  {pytest_line(target)}", "dim")  # one line, to be copied
     command, why = next_step(target, result)
     screen.line(f"Next: {command}", "bold")
     if why:
         screen.say(why)
+    if not result.passed:
+        screen.line()
+        screen.line(f"With pytest: {pytest_line(target)}", "dim")  # one line, to be copied
 
 
 def next_step(target: Target, result: ModuleResult) -> tuple[str, str]:
@@ -111,6 +113,11 @@ def next_step(target: Target, result: ModuleResult) -> tuple[str, str]:
     if result.error:
         broken = _where(target, result)
         return f"tito test {broken}", "once that is mended."
+    following = _to_write(target) if result.passed and target.exercise is not None else None
+    if following is not None:
+        later, line = following
+        command = f"write {later.id}, then tito test {number} {later.id}"
+        return command, f"The next exercise: {target.file}, line {line}."
     if result.passed and target.exercise is not None:
         return f"tito test {number}", "All checks of the module, to see what comes next."
     if result.passed and not target.joined:
@@ -120,7 +127,28 @@ def next_step(target: Target, result: ModuleResult) -> tuple[str, str]:
         return progress.next_step(target.workspace, known)
     exercise = target.exercise or progress.current_exercise(target.about.lesson, result)
     named = f" {exercise.id}" if exercise else ""
+    if exercise and result.outcome_of(exercise.id) == UNWRITTEN:
+        command = f"write {exercise.id}, then tito test {number}{named}"
+        return command, f"For a hint: tito hint {number}{named}"
     return f"tito hint {number}{named}", ""
+
+
+def _to_write(target: Target) -> tuple[Exercise, int] | None:
+    """The exercise to write after the one that was tested, with its line; None where none is."""
+    from tinytorch.course.skeleton import skeleton, unwritten
+    from tinytorch.course.source import definitions, text_of
+
+    text = target.text()
+    order = [e.id for e in target.about.lesson.exercises]
+    here = order.index(target.exercise.id) if target.exercise else -1
+    there = definitions(text)
+    left = [e for e in unwritten(target.about, text) if e.names[0] in there]
+    left.sort(key=lambda e: order.index(e.id) < here)  # what follows comes first
+    if not left:
+        return None
+    start = skeleton(target.about)
+    names = [n for n in left[0].names if n in there and text_of(text, n) == text_of(start, n)]
+    return left[0], there[(names or left[0].names)[0]][0].body + 1
 
 
 def _where(target: Target, result: ModuleResult) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def exercises(
 
 def _waits_for(exercise: Exercise, result: ModuleResult) -> str:
     checks = [c for c in result.checks if c.exercise == exercise.id and c.outcome == WAITING]
-    return checks[0].message.removeprefix("waiting ") if checks else ""
+    waits = [c.message for c in checks if c.message.startswith("waiting ")]
+    return waits[0].removeprefix("waiting ") if waits else ""
 
 
 def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Exercise]) -> None:
@@ -98,7 +100,9 @@ def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Ex
         _to_write(screen, lesson, result, exercise)
         return
     first = next(c for c in mine if c.outcome in (FAILED, TIMEOUT))
-    screen.line(f"{exercise.id}: {WORDS[outcome][0]}", "bad")
+    name = _definition(exercise, first)
+    inside = f" (in exercise {exercise.id})" if name != exercise.id else ""
+    screen.line(f"{name}{inside}: {WORDS[outcome][0]}", "bad")
     screen.say(f"A check says: {first.sentence}.")
     screen.line()
     explain(screen, first)
@@ -107,6 +111,15 @@ def trouble(screen: Screen, lesson: Lesson, result: ModuleResult, shown: list[Ex
         verb = "checks fail" if others > 1 else "check fails"
         screen.line()
         screen.say(f"{others} more {verb} in {exercise.id}; this one first.", "dim")
+
+
+def _definition(exercise: Exercise, check: CheckResult) -> str:
+    """Which definition of an exercise a check is about: the one it calls, or names first."""
+    for said in (check.message.partition("\n")[0], check.sentence):
+        named = [name for name in re.findall(r"[\w.]+", said) if name in exercise.names]
+        if named:
+            return named[0]
+    return exercise.id
 
 
 def explain(screen: Screen, check: CheckResult) -> None:
