@@ -247,10 +247,10 @@ def test_a_rule_of_ones_own_runs_where_the_installed_one_leaves_it_to_the_kernel
 
 
 def test_use_chooses_kernels_at_once_and_gives_them_back_after_a_block():
-    before = current().kernels
-    with use("plain"):
-        assert current().kernels == "plain"
-    assert current().kernels == before
+    with use("fast"):
+        with use("plain"):
+            assert current().kernels == "plain"
+        assert current().kernels == "fast"
     with pytest.raises(
         ValueError, match="no set of kernels is called 'quick'; there are fast, plain"
     ):
