@@ -4,7 +4,8 @@ Sums over a row are products that BLAS does (`vecdot`, with ones), three times f
 mean. Weights and biases are first written out for a whole block of rows: a product of two equal
 blocks is one long loop, one with a single row is a loop for each row.
 
-Backward recomputes y = (x - mean) / deviation, two walks through a block that is in the cache.
+Backward recomputes y = (x - mean) / deviation, two walks through a block that is in the cache. To
+take sums of x for sums of y would save them, and digits where the mean is far from 0 with it.
 With dy = g * weight:  dx = (dy - mean(dy) - y mean(dy y)) / deviation.
 """
 
