@@ -2,7 +2,7 @@
 
 `tito start` makes `answers/06.md`, with the lesson's questions and room below each; it belongs to
 the student from then on. What a good answer holds, and the quiz's answers, are not in it: they are
-for afterwards (`tito read 06 --answers`). Left out: grading.
+for afterwards (`tito read 06 --answers`). Left out: marking (`marking.py`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def template(lesson: Lesson) -> str:
         return ""
     blocks = [
         f"# {lesson.number} {lesson.title}: my answers",
+        *([f"Your letters, marked: `tito quiz {lesson.number}`"] if quiz else []),
         f"Afterwards, to compare: `tito read {lesson.number} --answers`",
     ]
     if reflect:

@@ -38,10 +38,11 @@ def markdown(about: Subject, shown: Mapping[int, Shown], width: int) -> str:
             blocks.append(_block(part, lesson, about.file, start, shown.get(part.line), width))
     blocks.append(what_follows(lesson))
     if key(lesson):
+        marked = f" To have its letters marked: `tito quiz {lesson.number}`." if asked else ""
         blocks.append(
             f"Your answers have a place in `{answers_file(lesson.number)}`, which "
-            f"`tito start {lesson.number}` made. Afterwards, to compare them with those of the "
-            f"lesson: `tito read {lesson.number} --answers`"
+            f"`tito start {lesson.number}` made.{marked} Afterwards, to compare them with those of "
+            f"the lesson: `tito read {lesson.number} --answers`"
         )
     return "\n\n".join(block for block in blocks if block) + "\n"
 

@@ -37,6 +37,7 @@ OWN = (
     Command("try", "Python, with your unfinished file.", "tinytorch.tito.trying:try_"),
     Command("complete", "All checks; then it joins.", "tinytorch.tito.building:complete"),
     Command("bug", "Expose the bug in a lesson.", "tinytorch.tito.bug:bug"),
+    Command("quiz", "Mark your letters for a lesson's quiz.", "tinytorch.tito.quiz:quiz"),
     Command(
         "trust",
         "Use a workspace that others may write to.",

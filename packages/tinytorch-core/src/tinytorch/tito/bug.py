@@ -15,6 +15,7 @@ from tinytorch.tito.choosing import choose, with_module
 def bug(words: tuple[str, ...], module: str | None) -> None:
     """Try your operands on the lesson's wrong definition. Exit status 0 if they expose it."""
     from tinytorch.course import bugs
+    from tinytorch.course.marking import note_exposed
     from tinytorch.course.workspace import write
     from tinytorch.tito import verdict
     from tinytorch.tito.screen import Screen
@@ -46,7 +47,9 @@ def bug(words: tuple[str, ...], module: str | None) -> None:
     if found.place is not None:
         screen.line()
         verdict.show_place(screen, found.place)
-    if found.outcome != bugs.EXPOSED:
+    if found.outcome == bugs.EXPOSED:
+        note_exposed(target.workspace, target.number)
+    else:
         screen.line()
         screen.line(f"Next: tito bug {target.number}", "bold")
         raise click.exceptions.Exit(1)

@@ -114,6 +114,7 @@ def complete(words: tuple[str, ...], module: str | None, with_: str | None) -> N
 
 
 def _joined(screen: Screen, target: Target, result: ModuleResult) -> None:
+    from tinytorch.course.marking import still_open
     from tinytorch.tito import verdict
 
     lesson, workspace = target.about.lesson, target.workspace
@@ -133,6 +134,9 @@ def _joined(screen: Screen, target: Target, result: ModuleResult) -> None:
     screen.line()
     screen.say(f"{mine} of {len(known)} modules are yours.")
     _within_reach(screen, target)
+    left = still_open(workspace, lesson)
+    if left:
+        screen.say(f"Still open in {lesson.number}: {'; '.join(left)}.")
     command, why = progress.next_step(workspace, known)
     screen.line(f"Next: {command}", "bold")
     screen.say(why)

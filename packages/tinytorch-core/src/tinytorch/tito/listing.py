@@ -57,6 +57,8 @@ def _show(as_json: bool, everything: bool) -> None:
         screen.line("Next: tito init my-tinytorch", "bold")
         screen.say("There is no workspace here: everything is the installed reference.")
         return
+    if everything:
+        _say_what_is_open(screen, workspace, known)
     command, why = progress.next_step(workspace, known)
     for s in known:
         if s.result is not None and s.result.error and progress.unreadable(s) != why:
@@ -68,6 +70,16 @@ def _show(as_json: bool, everything: bool) -> None:
             screen.notice(f"{s.file} has joined, and a later edit broke it.")
     screen.line(f"Next: {command}", "bold")
     screen.say(why)
+
+
+def _say_what_is_open(screen: Screen, workspace: Workspace, known: list[Standing]) -> None:
+    """What the lessons of modules that have joined ask besides their exercises."""
+    from tinytorch.course.marking import still_open
+
+    for s in known:
+        left = still_open(workspace, s.lesson) if s.state == YOURS and s.lesson else []
+        if left:
+            screen.say(f"Still open in {s.module.number}: {'; '.join(left)}.")
 
 
 def up_to_date(screen: Screen, workspace: Workspace, everything: bool) -> list[Standing]:
