@@ -148,6 +148,15 @@ def test_a_channels_last_array_keeps_its_layout_through_elementwise_kernels():
         assert out.strides == np.empty_like(x.data).strides != np.empty(x.shape, "f4").strides
 
 
+def test_the_kernel_of_relu_takes_a_single_block_too_and_keeps_its_layout():
+    x = Tensor([0.0], requires_grad=True)
+    x._data = np.ones((4, 10, 16, 8), np.float32).transpose(0, 3, 1, 2)
+    out = activations.relu(x)
+    assert out.node.kernel is not None
+    assert out.data.strides == x.data.strides
+    assert activations.relu(Tensor(np.ones(BLOCK), requires_grad=True)).node.kernel is not None
+
+
 def test_what_a_kernel_saved_is_not_changed_by_its_backward():
     logits = Tensor(np.random.default_rng(0).standard_normal((6, 4)), requires_grad=True)
     loss = cross_entropy(logits, np.array([0, 1, 2, 3, 0, 1]))
