@@ -14,6 +14,7 @@ from tito_shell import environment, tito
 
 import tinytorch.core
 from tinytorch.course import capabilities
+from tinytorch.course.results import CheckResult
 from tinytorch.course.tiers import Tier
 from tinytorch.course.workspace import Workspace
 from tinytorch.tito import main
@@ -21,6 +22,9 @@ from tinytorch.tito import main
 pytestmark = pytest.mark.once
 
 CORE = Path(tinytorch.core.__path__[0])
+
+
+PASSING = CheckResult("check_all", "all", "add", "passed")
 
 
 class Student:
@@ -75,7 +79,7 @@ def test_the_list_names_all_sixteen_and_where_those_of_other_tiers_are(
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()[:1].isdigit()}
     assert list(rows) == [str(number) for number in range(1, 17)]
     assert "not asked" in rows["1"]
-    assert "waits for 01" in rows["7"]
+    assert "borrows 01, 06" in rows["7"]
     assert "0 of 5" in rows["7"]
     assert "in tinytorch-arch, a later version" in rows["10"]
     assert "in tinytorch-opt, not installed" in rows["14"]
@@ -189,6 +193,9 @@ def test_a_yes_with_borrowed_modules_that_can_be_built_is_told_from_a_whole_one(
     out = student("checkpoint").out
     assert "yes, borrowing 01" in out
     assert "Checkpoints: 0 of 9 answered yes." in out
+    student.have("autograd")
+    said = " ".join(student("checkpoint", "7").out.split())
+    assert " borrowed; it counts once you have built 01." in said
 
 
 def test_list_and_status_show_the_checkpoints_in_one_line(student: Student) -> None:
@@ -405,3 +412,22 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
             status, text = terminal.run(command)
             assert status == 0
             assert max(len(line) for line in text.splitlines()) < 44, text
+
+
+def test_a_fault_that_no_lesson_sees_is_narrowed_to_the_operations_at_work(
+    student: Student,
+) -> None:
+    student.have("tensor", ("np.mean(x,", "np.sum(x,"))
+    said = student("checkpoint", "2").out
+    assert "Next: tito test 01\n" in said, "its own checks were not asked yet"
+    # what they found is made up: no check of the lesson's should miss anything
+    result = capabilities.ModuleResult("01", "tinytorch.core.tensor", "f", (PASSING,))
+    student.workspace.remember(
+        "core/tensor.py", result.as_dict(), student.workspace.hash("core/tensor.py")
+    )
+    said = student("checkpoint", "2").out
+    assert "Next: tito diff 01\n" in said
+    [named] = [line for line in said.splitlines() if "operations at work: " in line]
+    assert named.split(": ")[1].split(", ")[:3] == ["mean", "sub", "mul"]
+    assert "expected  shape (60, 784)  from " in said
+    assert len(said.splitlines()) < 30

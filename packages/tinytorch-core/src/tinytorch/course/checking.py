@@ -16,6 +16,7 @@ import numpy as np
 
 from tinytorch.course.explaining import sentence_of
 
+MOST = 1000  # elements that are shown, shortened; of more, only the range
 ROWS = "\n" + 10 * " "  # before each row of a matrix: below "expected  "
 TENSORS = "it holds tensors, not numbers: in your file max, sum and pow are operations on tensors"
 KINDS = {"f": "floating point", "i": "integers", "u": "integers", "b": "booleans"}
@@ -128,8 +129,19 @@ def _shown(value: Any) -> str:
     )
     if not array.ndim:
         return text
+    if array.size > MOST:
+        return f"shape {array.shape}  {_range(array)}"
     rows = ["", *text.splitlines()] if array.ndim > 1 else [f"  {text}"]
     return f"shape {array.shape}" + ROWS.join(rows)
+
+
+def _range(array: Any) -> str:
+    """Between which numbers an array lies that is too large to be looked at."""
+    if array.dtype.kind == "b":
+        return f"{np.count_nonzero(array)} of {array.size} True"
+    with np.errstate(all="ignore"):
+        lowest, highest, mean = array.min(), array.max(), array.mean(dtype=np.float64)
+    return f"from {lowest:.6g} to {highest:.6g}, on average {mean:.6g}"
 
 
 def _fail(

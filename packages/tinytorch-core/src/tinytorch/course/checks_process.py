@@ -67,6 +67,16 @@ class Recorder:
         self.write(name=item.name, exercise=item.function.exercise, outcome="started")
         stopped.watch(self.request["seconds"], self.where)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: Any) -> Any:
+        item.operations = {}  # by name, in the order of their first use
+        if self.request["names"]:  # the checks of a lesson are about one operation each
+            return (yield)
+        from tinytorch.core.context import listening  # not before the student's file was tried
+
+        with listening(lambda event: item.operations.setdefault(event.record.primitive.name)):
+            return (yield)
+
     def pytest_exception_interact(self, node: Any, call: Any) -> None:
         if not hasattr(node, "function"):  # a file of checks that cannot be imported
             error = call.excinfo.value
@@ -95,6 +105,9 @@ class Recorder:
         told = isinstance(error, AssertionError) or found.get("outcome") == "unwritten"
         if error is not None and not told and (called := call_of(error, str(item.path))):
             found["message"] = f"{called}\ngot       {found['message']}"
+        operations = getattr(item, "operations", {})
+        if error is not None and operations:
+            found["message"] += f"\noperations at work: {', '.join(operations)}"
         report.checked = (exercise, found)
         return report
 

@@ -135,7 +135,7 @@ def _state(answer: Answer, workspace: Workspace | None) -> str:
     if answer.state in (WAITING, BORROWING) and workspace is None:
         return OPEN  # nothing can be waited for where nothing can be built
     if answer.state == WAITING:
-        return f"waits for {', '.join(answer.waits)}"
+        return f"borrows {', '.join(answer.waits)}"
     return f"{answer.state} {', '.join(answer.waits)}" if answer.waits else answer.state
 
 
@@ -248,7 +248,7 @@ def _report(
         screen.say(f"{_question(answer)} Not yet.", "bad")
     screen.line()
     if workspace is not None:
-        _what_next(screen, workspace, result)
+        _what_next(screen, workspace, answer, result)
 
 
 def _yes(workspace: Workspace | None, answer: Answer) -> str:
@@ -258,10 +258,17 @@ def _yes(workspace: Workspace | None, answer: Answer) -> str:
         return "Yes."
     if not answer.yours:
         return "The reference can; no module at work is yours."
-    return f"Yes, with {', '.join(answer.borrowed)} borrowed."
+    borrowed = ", ".join(answer.borrowed)
+    if not answer.waits:  # what has no lesson can be nobody's own
+        return f"Yes, with {borrowed} borrowed."
+    return f"Yes, with {borrowed} borrowed; it counts once you have built {_it(answer.waits)}."
 
 
-def _what_next(screen: Screen, workspace: Workspace, result: ModuleResult) -> None:
+def _it(numbers: tuple[str, ...]) -> str:
+    return numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _what_next(screen: Screen, workspace: Workspace, answer: Answer, result: ModuleResult) -> None:
     """After a yes the next question or module, after a no the module that the trouble is in."""
     if result.passed:
         following = next_question(capabilities.answers(workspace))
@@ -277,5 +284,19 @@ def _what_next(screen: Screen, workspace: Workspace, result: ModuleResult) -> No
         if workspace.path(file_of(module.module)) in files:
             screen.line(f"Next: tito test {module.number}", "bold")
             return
-    screen.line("Next: tito status", "bold")
-    screen.say("It runs the checks of every module of yours that changed.")
+    at_work = [s for s in progress.standings(workspace) if s.module.number in answer.yours]
+    for s in at_work:
+        if s.result is None or s.older or not s.result.passed:
+            screen.line(f"Next: tito test {s.module.number}", "bold")
+            return
+    if not at_work:
+        screen.line("Next: tito doctor", "bold")
+        screen.say("No module of yours is at work: something is wrong with the installation.")
+        return
+    first, *others = [s.module.number for s in at_work]
+    also = f" So with {', '.join(others)}." if others else ""
+    screen.line(f"Next: tito diff {first}", "bold")
+    screen.say(
+        f"The checks of {first} pass and do not see this fault. Compare the operations named above "
+        f"with the reference's.{also}"
+    )
