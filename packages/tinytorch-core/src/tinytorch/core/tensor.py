@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+# broadcast_error, for matmul, calls broadcast_shapes: which must raise a ShapeError of its own
 from tinytorch.core.errors import GradientError, Shape, ShapeError, broadcast_error, rows_error
 from tinytorch.core.late import late
 from tinytorch.core.methods import Axis, Methods, flat
@@ -428,7 +429,11 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @primitive
 def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """The largest element over one axis, several, or all of them. Ties share the gradient."""
+    """The largest element over one axis, several, or all of them; nan where there is one.
+
+    Raises ValueError where there is no element. Where several are the largest, they share the
+    gradient (module 06).
+    """
     return np.max(x, axis=axis, keepdims=keepdims)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.context import listening
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.tensor import (
     add,
@@ -31,6 +32,9 @@ from tinytorch.core.tensor import (
 )
 from tinytorch.course.checking import exercise, raises, same
 
+OF_TWO: tuple[Any, ...] = sub, mul, div, pow
+OF_ONE: tuple[Any, ...] = neg, exp, log
+
 
 def floats(values: Any) -> Any:
     return np.array(values, np.float32)
@@ -39,6 +43,19 @@ def floats(values: Any) -> Any:
 def counted(*shape: int) -> Any:
     """0, 1, 2, ... in this shape, row by row."""
     return np.arange(math.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def one_call(operation: Any, *operands: Any, call: str, **params: Any) -> None:
+    """Fail unless whoever listens hears a call of the operation, and of no other."""
+    heard: list[str] = []
+    with listening(lambda event: heard.append(event.record.primitive.name)):
+        operation(*operands, **params)
+    name = operation.__name__
+    assert heard, f"{call} did not go through the door: is the line @primitive above {name} gone?"
+    assert heard == [name], (
+        f"{call} was heard as {', then '.join(heard)}: inside a definition an operation of this "
+        f"file counts as a call of its own, and rounds float64. Write {name} with NumPy alone"
+    )
 
 
 # What a tensor holds
@@ -102,6 +119,11 @@ def check_what_is_no_number_is_refused_with_a_TypeError() -> None:  # noqa: N802
 
 # Arithmetic
 @exercise("add")
+def check_a_call_of_add_is_one_operation() -> None:
+    one_call(add, floats([1, 2]), floats([3, 4]), call="add([1, 2], [3, 4])")
+
+
+@exercise("add")
 def check_an_operand_of_add_may_be_a_plain_number() -> None:
     same(add(floats([1, 2]), 10.0), [11.0, 12.0], call="add([1, 2], 10.0)")
     same(add(10.0, floats([1, 2])), [11.0, 12.0], call="add(10.0, [1, 2])", why="10.0 is no array")
@@ -127,6 +149,13 @@ def check_integers_added_stay_integers() -> None:
     got = add(np.array([1, 2]), np.array([2**53, 3]))
     assert got.dtype == np.int64, f"add of two int64: expected int64, got {got.dtype}"
     same(got, np.array([2**53 + 1, 5]), call="add([1, 2], [2**53, 3])", rtol=0, atol=0)
+
+
+@exercise("sub")
+def check_a_call_of_sub_mul_div_or_pow_is_one_operation() -> None:
+    for operation in OF_TWO:
+        call = f"{operation.__name__}([1, 2], [3, 4])"
+        one_call(operation, floats([1, 2]), floats([3, 4]), call=call)
 
 
 @exercise("sub")
@@ -161,15 +190,97 @@ def check_pow_raises_the_first_to_the_second() -> None:
     same(pow(2.0, floats([3, 0.5])), [8, 2**0.5], call="pow(2.0, [3, 0.5])")
 
 
+@exercise("sub")
+def check_an_operand_of_sub_mul_div_and_pow_may_be_a_plain_number() -> None:
+    x, why = floats([1, 2]), "10.0 is no array, and goes with every element"
+    for operation in OF_TWO:
+        name = operation.__name__
+        same(np.shape(operation(x, 10.0)), (2,), call=f"{name}([1, 2], 10.0).shape", why=why)
+        same(np.shape(operation(10.0, x)), (2,), call=f"{name}(10.0, [1, 2]).shape", why=why)
+
+
+@exercise("sub")
+def check_sub_mul_div_and_pow_pair_a_row_with_every_row() -> None:
+    x, row = np.ones((4, 3), np.float32), np.ones(3, np.float32)
+    for operation in OF_TWO:
+        call = f"{operation.__name__}(ones of shape (4, 3), ones of shape (3,)).shape"
+        why = "the row meets each of the 4 rows"
+        same(np.shape(operation(x, row)), (4, 3), call=call, why=why)
+
+
+@exercise("sub")
+def check_the_operands_of_sub_mul_div_and_pow_stay_as_they_are() -> None:
+    for operation in OF_TWO:
+        x, y = floats([1, 2]), floats([10, 20])
+        operation(x, y)
+        after = f"after {operation.__name__}(x, y)"
+        same(x, [1.0, 2.0], call=f"x {after}", why="an operation makes a new array")
+        same(y, [10.0, 20.0], call=f"y {after}", why="an operation makes a new array")
+
+
+@exercise("sub")
+def check_integers_stay_integers_but_in_div() -> None:
+    cases: list[Any] = [
+        (sub, 2**53 + 1, 2**53 + 1, 0),
+        (mul, 3, 3002399751580331, 2**53 + 1),
+        (pow, 15, 15, 15**15),
+    ]
+    for operation, x, y, expected in cases:
+        got = operation(np.array([x]), np.array([y]))
+        call = f"{operation.__name__}([{x}], [{y}]), of int64"
+        assert got.dtype == np.int64, f"{call}: expected int64, got {got.dtype}"
+        found = got.tolist()
+        assert found == [expected], f"{call}: expected [{expected}], got {found}: was it a float?"
+
+
+@exercise("neg")
+def check_a_call_of_neg_exp_or_log_is_one_operation() -> None:
+    for operation in OF_ONE:
+        one_call(operation, floats([1, 2]), call=f"{operation.__name__}([1, 2])")
+
+
 @exercise("neg")
 def check_neg_turns_every_sign() -> None:
     same(neg(floats([1, -2, 0])), [-1.0, 2, 0], call="neg([1, -2, 0])")
 
 
 @exercise("neg")
+def check_neg_of_an_integer_is_an_integer() -> None:
+    got = neg(np.array([2**53 + 1]))
+    assert got.dtype == np.int64, f"neg of int64: expected int64, got {got.dtype}"
+    assert got.tolist() == [-(2**53) - 1], f"neg([{2**53 + 1}]): got {got.tolist()}"
+
+
+@exercise("neg")
+def check_the_operand_of_neg_exp_and_log_may_be_a_plain_number() -> None:
+    for operation in OF_ONE:
+        call = f"{operation.__name__}(2.0).shape"
+        same(np.shape(operation(2.0)), (), call=call, why="2.0 is no array, and has no axis")
+
+
+@exercise("neg")
+def check_neg_exp_and_log_keep_every_axis() -> None:
+    why = "element by element, whatever the shape"
+    for operation in OF_ONE:
+        call = f"{operation.__name__}(ones of shape (2, 3)).shape"
+        same(np.shape(operation(np.ones((2, 3), np.float32))), (2, 3), call=call, why=why)
+
+
+@exercise("neg")
+def check_the_operand_of_neg_exp_and_log_stays_as_it_is() -> None:
+    for operation in OF_ONE:
+        x = floats([1, 2])
+        operation(x)
+        call = f"x after {operation.__name__}(x)"
+        same(x, [1.0, 2.0], call=call, why="an operation makes a new array")
+
+
+@exercise("neg")
 def check_exp_has_all_the_digits_of_e() -> None:
     why = "e is 2.718281828..., and a rounded one is wrong by far more than float32 is"
     same(exp(floats([0, 1, -1])), [1, math.e, 1 / math.e], call="exp([0, 1, -1])", why=why)
+    why = "what a rounded e lacks is there 80 times: 2.71828 is not enough"
+    same(exp(floats([80])), [math.exp(80)], call="exp([80])", why=why)
 
 
 @exercise("neg")
@@ -188,13 +299,13 @@ def check_the_log_of_zero_is_minus_infinity() -> None:
 # Broadcasting
 @exercise("broadcast_shapes")
 def check_both_shapes_may_be_stretched_at_once() -> None:
-    for shapes, expected in (
-        (((4, 3), (4, 3)), (4, 3)),
-        (((4, 1), (4, 3)), (4, 3)),
-        (((4, 1), (1, 3)), (4, 3)),
+    for shapes, why in (
+        (((4, 3), (4, 3)), "equal sizes stay, each at its place"),
+        (((4, 1), (4, 3)), "a 1 takes the other's size"),
+        (((4, 1), (1, 3)), "a 1 takes the other's size, in either shape"),
     ):
         call = f"broadcast_shapes({shapes[0]}, {shapes[1]})"
-        same(broadcast_shapes(*shapes), expected, call=call, why="a 1 takes the other's size")
+        same(broadcast_shapes(*shapes), (4, 3), call=call, why=why)
 
 
 @exercise("broadcast_shapes")
@@ -250,24 +361,29 @@ def check_the_refusal_names_the_shapes_the_axis_from_the_right_and_its_sizes() -
 
 # The matrix product
 @exercise("matmul")
+def check_a_call_of_matmul_is_one_operation() -> None:
+    one_call(matmul, counted(2, 2), counted(2, 2), call="matmul of shapes (2, 2) and (2, 2)")
+
+
+@exercise("matmul")
 def check_the_last_two_axes_are_multiplied_and_those_before_are_a_batch() -> None:
     x, y = floats([[1, 2], [3, 4]]), floats([[5, 6], [7, 8]])
     expected = floats([[19, 22], [43, 50]])
     call = "matmul([[1, 2], [3, 4]], [[5, 6], [7, 8]])"
     same(matmul(x, y), expected, call=call, why="row times column: 1*5 + 2*7 = 19")
-    got = matmul(np.stack([x, 10 * x]), np.stack([y, y]))
     why = "the first matrix meets the first, the second meets the second"
     call = "matmul of shapes (2, 2, 2) and (2, 2, 2)"
+    got = matmul(np.stack([x, 10 * x]), np.stack([y, y]))
     same(got, np.stack([expected, 10 * expected]), call=call, why=why)
 
 
 @exercise("matmul")
 def check_the_axes_before_the_last_two_broadcast() -> None:
-    got = matmul(np.ones((4, 1, 3, 3), np.float32), np.ones((5, 3, 3), np.float32))
     call = "matmul of ones, shapes (4, 1, 3, 3) and (5, 3, 3)"
+    got = matmul(np.ones((4, 1, 3, 3), np.float32), np.ones((5, 3, 3), np.float32))
     same(got, np.full((4, 5, 3, 3), 3.0), call=call, why="(4, 1) and (5,) broadcast to (4, 5)")
-    got = matmul(np.ones((5, 3, 3), np.float32), np.ones((3, 3), np.float32))
     call = "matmul of ones, shapes (5, 3, 3) and (3, 3)"
+    got = matmul(np.ones((5, 3, 3), np.float32), np.ones((3, 3), np.float32))
     same(got, np.full((5, 3, 3), 3.0), call=call, why="each of the 5 meets the same matrix")
 
 
@@ -320,6 +436,11 @@ def check_batches_that_differ_are_refused_with_their_own_sizes() -> None:
 
 # Reductions
 @exercise("sum")
+def check_a_call_of_sum_is_one_operation() -> None:
+    one_call(sum, counted(2, 3), axis=0, call="sum(x, axis=0)")
+
+
+@exercise("sum")
 def check_without_an_axis_everything_is_added() -> None:
     got = sum(floats([[1, 2, 3], [4, 5, 6]]))
     same(got, np.array(21.0), call="sum([[1, 2, 3], [4, 5, 6]])", why="shape (): no axis is left")
@@ -331,8 +452,8 @@ def check_the_axis_that_is_named_disappears() -> None:
     call = "sum([[1, 2, 3], [4, 5, 6]], axis={})"
     same(sum(x, axis=0), [5.0, 7, 9], call=call.format(0), why="(2, 3) -> (3,): 1 + 4 = 5")
     same(sum(x, axis=1), [6.0, 15], call=call.format(1), why="(2, 3) -> (2,): 1 + 2 + 3 = 6")
-    got = sum(np.ones((2, 3, 4), np.float32), axis=-3)
     why = "negative axes count from the end: -3 is 0 here"
+    got = sum(np.ones((2, 3, 4), np.float32), axis=-3)
     same(got, np.full((3, 4), 2.0), call="sum(ones (2, 3, 4), axis=-3)", why=why)
 
 
@@ -347,15 +468,15 @@ def check_several_axes_are_summed_at_once() -> None:
 def check_keepdims_leaves_an_axis_of_size_one() -> None:
     got = sum(floats([1, 2]), axis=0, keepdims=True)
     same(got, [3.0], call="sum([1, 2], axis=0, keepdims=True)", why="(2,) -> (1,)")
-    got = sum(np.ones((2, 3, 4), np.float32), axis=(0, 2), keepdims=True)
     call = "sum(ones (2, 3, 4), axis=(0, 2), keepdims=True)"
+    got = sum(np.ones((2, 3, 4), np.float32), axis=(0, 2), keepdims=True)
     same(got, np.full((1, 3, 1), 8.0), call=call, why="(2, 3, 4) -> (1, 3, 1)")
 
 
 @exercise("sum")
 def check_the_sum_of_nothing_is_zero() -> None:
-    got = sum(np.ones((0, 3), np.float32), axis=0)
     call = "sum(an array of shape (0, 3), axis=0)"
+    got = sum(np.ones((0, 3), np.float32), axis=0)
     same(got, np.zeros(3), call=call, why="adding begins at 0")
 
 
@@ -370,9 +491,20 @@ def check_small_integers_and_booleans_are_counted_without_overflow() -> None:
 
 @exercise("sum")
 def check_a_million_small_numbers_are_added_without_drift() -> None:
-    got = sum(np.full(1_000_000, 0.1, np.float32))
     why = "added one by one in float32, each step rounds, and the errors pile up"
+    got = sum(np.full(1_000_000, 0.1, np.float32))
     same(got, np.array(100_000.0), call="sum(a million times 0.1, float32)", why=why, rtol=1e-6)
+
+
+@exercise("sum")
+def check_a_sum_with_a_nan_is_nan() -> None:
+    why = "nobody knows the sum; a nan that is left out makes a number up"
+    same(sum(floats([1, math.nan, 3])), np.array(math.nan), call="sum([1, nan, 3])", why=why)
+
+
+@exercise("mean")
+def check_a_call_of_mean_is_one_operation() -> None:
+    one_call(mean, counted(2, 3), axis=0, call="mean(x, axis=0)")
 
 
 @exercise("mean")
@@ -404,6 +536,17 @@ def check_a_mean_keeps_its_axes_where_asked() -> None:
     same(got, floats([[2], [6]]), call="mean([[1, 3], [5, 7]], axis=1, keepdims=True)")
 
 
+@exercise("mean")
+def check_a_mean_with_a_nan_is_nan() -> None:
+    why = "nobody knows the mean; a nan that is left out makes a number up"
+    same(mean(floats([1, math.nan, 3])), np.array(math.nan), call="mean([1, nan, 3])", why=why)
+
+
+@exercise("max")
+def check_a_call_of_max_is_one_operation() -> None:
+    one_call(max, counted(2, 3), axis=0, call="max(x, axis=0)")
+
+
 @exercise("max")
 def check_the_largest_may_be_negative() -> None:
     x = floats([[-5, -2], [-3, -9]])
@@ -413,15 +556,15 @@ def check_the_largest_may_be_negative() -> None:
 
 @exercise("max")
 def check_the_largest_keeps_its_axes_where_asked() -> None:
-    got = max(counted(2, 3, 4), axis=(0, -1), keepdims=True)
     call = "max(0 ... 23 of shape (2, 3, 4), axis=(0, -1), keepdims=True)"
+    got = max(counted(2, 3, 4), axis=(0, -1), keepdims=True)
     same(got, floats([[[15], [19], [23]]]), call=call, why="(2, 3, 4) -> (1, 3, 1)")
 
 
 @exercise("max")
 def check_a_nan_among_the_numbers_shows() -> None:
-    got = max(floats([1, math.nan, 3]))
     why = "whoever compares with nan gets no answer; a nan that vanishes is found much later"
+    got = max(floats([1, math.nan, 3]))
     same(got, np.array(math.nan), call="max([1, nan, 3])", why=why)
 
 
@@ -452,13 +595,18 @@ def check_a_number_has_no_strides() -> None:
 
 
 @exercise("reshape")
+def check_a_call_of_reshape_is_one_operation() -> None:
+    one_call(reshape, counted(2, 3), shape=(3, 2), call="reshape(x, shape=(3, 2))")
+
+
+@exercise("reshape")
 def check_the_order_is_that_of_the_rows_one_sees() -> None:
     got = reshape(counted(2, 3), shape=(3, 2))
     same(
         got, floats([[0, 1], [2, 3], [4, 5]]), call="reshape([[0, 1, 2], [3, 4, 5]], shape=(3, 2))"
     )
-    got = reshape(counted(2, 3).T, shape=(6,))
     why = "its rows are [0, 3], [1, 4], [2, 5], however they lie in memory"
+    got = reshape(counted(2, 3).T, shape=(6,))
     same(got, [0.0, 3, 1, 4, 2, 5], call="reshape([[0, 1, 2], [3, 4, 5]].T, shape=(6,))", why=why)
 
 
@@ -496,6 +644,11 @@ def check_a_shape_that_does_not_fit_is_refused_with_count_and_shape() -> None:
 
 
 @exercise("transpose")
+def check_a_call_of_transpose_is_one_operation() -> None:
+    one_call(transpose, counted(2, 3), call="transpose(x)")
+
+
+@exercise("transpose")
 def check_the_last_two_axes_are_swapped_where_none_is_named() -> None:
     got = transpose(counted(2, 3))
     same(got, floats([[0, 3], [1, 4], [2, 5]]), call="transpose([[0, 1, 2], [3, 4, 5]])")
@@ -520,6 +673,11 @@ def check_a_transpose_swaps_strides_and_moves_no_element() -> None:
 
 
 @exercise("getitem")
+def check_a_call_of_getitem_is_one_operation() -> None:
+    one_call(getitem, counted(2, 3), index=0, call="getitem(x, index=0)")
+
+
+@exercise("getitem")
 def check_integers_pick_also_from_the_end() -> None:
     x = counted(2, 3)
     same(getitem(x, index=-1), [3.0, 4, 5], call="getitem([[0, 1, 2], [3, 4, 5]], index=-1)")
@@ -528,8 +686,8 @@ def check_integers_pick_also_from_the_end() -> None:
 
 @exercise("getitem")
 def check_each_part_of_a_tuple_is_for_an_axis_of_its_own() -> None:
-    got = getitem(counted(2, 3), index=(slice(None), 1))
     why = "x[:, 1] is a column; x[:][1] would be a row"
+    got = getitem(counted(2, 3), index=(slice(None), 1))
     same(got, [1.0, 4], call="getitem([[0, 1, 2], [3, 4, 5]], index=(:, 1))", why=why)
 
 

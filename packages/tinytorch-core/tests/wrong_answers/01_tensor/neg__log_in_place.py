@@ -1,0 +1,7 @@
+"""The room of an array that was given can be used again."""
+
+
+@primitive
+def log(x: Array) -> Array:
+    room = x if isinstance(x, np.ndarray) and x.dtype.kind == "f" else None
+    return np.log(x, out=room)

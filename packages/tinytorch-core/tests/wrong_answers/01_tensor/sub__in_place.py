@@ -1,0 +1,7 @@
+"""-= saves memory."""
+
+
+@primitive
+def sub(x: Array, y: Array) -> Array:
+    x -= y
+    return x
