@@ -159,6 +159,11 @@ def test_parameters_are_contiguous_whatever_they_are_made_of():
     assert x.data.flags.c_contiguous
 
 
+@pytest.mark.parametrize("dtype", [None, np.float64, np.float32])
+def test_the_elements_lie_row_by_row_whatever_the_order_of_the_data(dtype):
+    assert Tensor(np.zeros((2, 3)).T, dtype=dtype).data.flags.c_contiguous
+
+
 def test_transposed_needs_a_matrix():
     assert Tensor(np.zeros((2, 3))).T.shape == (3, 2)
     assert Tensor(np.zeros((4, 2, 3))).mT.shape == (4, 3, 2)
