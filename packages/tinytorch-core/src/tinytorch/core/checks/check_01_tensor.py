@@ -331,7 +331,8 @@ def check_where_all_sizes_are_one_it_stays_one() -> None:
 
 @exercise("broadcast_shapes")
 def check_any_number_of_shapes_will_do() -> None:
-    same(broadcast_shapes((2, 3)), (2, 3), call="broadcast_shapes((2, 3))")
+    why = "alone, it stays as it is"
+    same(broadcast_shapes((2, 3)), (2, 3), call="broadcast_shapes((2, 3))", why=why)
     got = broadcast_shapes((5, 1, 3), (5, 4, 3), (1, 4, 1))
     same(got, (5, 4, 3), call="broadcast_shapes((5, 1, 3), (5, 4, 3), (1, 4, 1))")
     same(broadcast_shapes(), (), call="broadcast_shapes()", why="() is the shape of a number")
@@ -340,9 +341,12 @@ def check_any_number_of_shapes_will_do() -> None:
 
 @exercise("broadcast_shapes")
 def check_sizes_that_differ_are_refused_also_multiples_and_zero() -> None:
+    why = (
+        "only equal sizes, or 1, go together. Raise it here: broadcast_error would call this again"
+    )
     for shapes in (((3,), (4,)), ((2, 3), (4, 3)), ((0, 3), (2, 3)), ((2, 1), (3, 1), (1, 1))):
         call = f"broadcast_shapes{shapes}"
-        with raises(ShapeError, call=call, why="only equal sizes, or 1, go together"):
+        with raises(ShapeError, call=call, why=why):
             broadcast_shapes(*shapes)
 
 
