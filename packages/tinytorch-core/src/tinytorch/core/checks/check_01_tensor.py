@@ -341,9 +341,7 @@ def check_any_number_of_shapes_will_do() -> None:
 
 @exercise("broadcast_shapes")
 def check_sizes_that_differ_are_refused_also_multiples_and_zero() -> None:
-    why = (
-        "only equal sizes, or 1, go together. Raise it here: broadcast_error would call this again"
-    )
+    why = "only equal sizes, or 1, go together. Raise it here: broadcast_error calls this again"
     for shapes in (((3,), (4,)), ((2, 3), (4, 3)), ((0, 3), (2, 3)), ((2, 1), (3, 1), (1, 1))):
         call = f"broadcast_shapes{shapes}"
         with raises(ShapeError, call=call, why=why):
