@@ -148,6 +148,7 @@ def test_a_forgotten_return_is_asked_for(student: Student) -> None:
         ((4, 3), (4, 5), "expected  (4, 5)\ngot       (4, 3)\n"),
         ([4, 3], (4, 5), "expected  (4, 5)\ngot       shape (2,)  [4, 3]\n"),
         ((Tensor(4), Tensor(3)), (4, 3), "it holds tensors, not numbers"),
+        (np.ones((4, 5)), np.ones((5, 4)), "expected  shape (5, 4)\ngot       shape (4, 5)\n"),
         (3, 3.5, "expected  3.5  (floating point)\ngot       3  (integers)\n"),
         (True, 0, "expected  0  (integers)\ngot       True  (booleans)\n"),
     ],

@@ -141,7 +141,24 @@ def test_a_module_that_joined_leaves_when_it_is_reset(student: Student) -> None:
     student("complete", "21")
     assert "takes no part" in " ".join(student("reset", "21", "double").out.split())
     assert student.workspace.joined == []
-    assert "Next: tito complete 21" in student("undo", "21").out
+    back = student("undo", "21").out
+    assert "Next: tito complete 21" in back
+    assert "made/numbers.py takes no part in your framework until tito complete 21." in " ".join(
+        back.split()
+    )
+
+
+def test_a_file_that_is_gone_can_be_brought_back_and_that_is_said_first(student: Student) -> None:
+    student.write()
+    student("complete", "21")
+    student.workspace.leave("made/numbers.py")
+    student.numbers.unlink()
+    assert "is kept: tito undo 21; or begin anew: tito start 21" in student("test", "21").err
+    started = student("start", "21").out
+    assert "tito undo 21 brings it back" in " ".join(started.split())
+    assert "tito try 21 FILE" in started
+    student("undo", "21")
+    assert "helper(x) + x" in student.numbers.read_text()
 
 
 def test_a_file_that_is_no_text_can_be_reset_and_brought_back(student: Student) -> None:
@@ -159,6 +176,7 @@ def test_a_file_that_is_no_text_can_be_reset_and_brought_back(student: Student) 
     [
         ("return (1,)", 0, "Exposed: on these operands the lesson's double is wrong."),
         ("return (0,)", 1, "Both definitions give the same answer"),
+        ("return ((),)", 1, "() is a tuple of numbers; did you mean np.ones(())?"),
         ("return (None,)", 1, "The right double does not take these operands either."),
         ("return 1", 1, "inputs() must return a tuple, the operands; it returns int"),
         ("return (1 / 0,)", 1, "ZeroDivisionError: division by zero"),

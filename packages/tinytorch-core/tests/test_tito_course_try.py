@@ -1,10 +1,14 @@
 """tito try and the answers' file: Python in which an unfinished file counts, and room for words."""
 
+import builtins
 import sys
 from pathlib import Path
 
 import pytest
 from made_course import NUMBERS, Student, at_a_prompt
+
+from tinytorch.course.catalogue import subject
+from tinytorch.tito.trying import _import_of
 
 if sys.platform != "win32":
     from terminal import Terminal
@@ -42,6 +46,14 @@ def test_what_is_neither_a_module_nor_a_script_is_said(student: Student) -> None
     assert done.status == 2
     assert "There is no script 'paly.py'" in done.err
     assert student("try", "01").status == 1  # not begun
+
+
+def test_what_is_recommended_takes_no_name_from_python() -> None:
+    assert _import_of(subject("tinytorch.core.tensor").lesson) == "from tinytorch import Tensor"
+    lesson = subject("tinytorch.core.autograd").lesson
+    name = _import_of(lesson).rpartition(" ")[2]
+    assert name in lesson.definitions
+    assert name not in dir(builtins)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal")

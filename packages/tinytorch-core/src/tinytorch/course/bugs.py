@@ -141,7 +141,15 @@ def compare(request: dict[str, Any]) -> Verdict:
         same(got, expected, call=call)
     except CheckFailed as difference:
         return Verdict(EXPOSED, str(difference))
-    return Verdict(SAME, call)
+    return Verdict(SAME, call + _taken_for_arrays(operands))
+
+
+def _taken_for_arrays(operands: tuple[Any, ...]) -> str:
+    """A word on shapes that stand where arrays were meant."""
+    shapes = [o for o in operands if isinstance(o, tuple) and all(type(n) is int for n in o)]
+    if not shapes or any(hasattr(operand, "shape") for operand in operands):
+        return ""
+    return f"\n{shapes[0]} is a tuple of numbers; did you mean np.ones({shapes[0]})?"
 
 
 def _short(operand: Any) -> str:

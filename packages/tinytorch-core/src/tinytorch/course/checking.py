@@ -16,6 +16,7 @@ import numpy as np
 
 from tinytorch.course.explaining import sentence_of
 
+FEW = 16  # elements that are shown where the shapes differ
 MOST = 1000  # elements that are shown, shortened; of more, only the range
 ROWS = "\n" + 10 * " "  # before each row of a matrix: below "expected  "
 TENSORS = "it holds tensors, not numbers: in your file max, sum and pow are operations on tensors"
@@ -68,6 +69,8 @@ def same(
     if kinds[0] != kinds[1] and kinds != ("integers", "floating point"):  # [1, 2] may be 1.0, 2.0
         shown = f"{shown[0]}  ({kinds[0]})", f"{shown[1]}  ({kinds[1]})"
     if answer.shape != wanted.shape:
+        if max(answer.size, wanted.size) > FEW:
+            shown = f"shape {wanted.shape}", f"shape {answer.shape}"
         _fail(call, why, *shown, "the shapes differ")
     close = np.isclose(answer, wanted, rtol=rtol, atol=atol, equal_nan=True)
     if not close.all():

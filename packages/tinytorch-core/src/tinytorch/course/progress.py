@@ -148,6 +148,8 @@ def check(
     result = run_checks(about, workspace.root, exercise, alone=alone, begun=begun)
     if exercise is None and not alone:
         workspace.remember(about.file, result.as_dict(), digest, others)
+    elif exercise is not None and not alone and not result.error:
+        workspace.remember_part(about.file, exercise, result.as_dict())
     return result
 
 

@@ -163,7 +163,16 @@ class Workspace:
             last = results.get(file)
             if result.get("error") and isinstance(last, dict):  # nothing ran, so points are not new
                 entry["before"] = last.get("before") or last.get("result")
+            else:
+                state.get("parts", {}).pop(file, None)
             results[file] = entry
+            self._write_state(state)
+
+    def remember_part(self, file: str, exercise: str, result: dict[str, Any]) -> None:
+        """Keep what the checks of one exercise found, for a file that cannot be imported later."""
+        with self.lock():
+            state = self._state()
+            state.setdefault("parts", {}).setdefault(file, {})[exercise] = result
             self._write_state(state)
 
     def recall(self, file: str, digest: str | None = None) -> dict[str, Any] | None:
@@ -185,9 +194,15 @@ class Workspace:
 
     def recall_before(self, file: str) -> dict[str, Any] | None:
         """Return the last result of a file that could be imported, where the last one of all could
-        not."""
+        not; with what the checks of single exercises have found since."""
         before = self._entry(file).get("before")
-        return before if isinstance(before, dict) and not before.get("error") else None
+        whole = before if isinstance(before, dict) and not before.get("error") else None
+        parts = self._state().get("parts", {}).get(file, {})
+        if not parts:
+            return whole
+        earlier = [c for c in (whole or {}).get("checks", []) if c.get("exercise") not in parts]
+        later = [check for part in parts.values() for check in part.get("checks", [])]
+        return {**next(iter(parts.values())), "checks": [*earlier, *later]}
 
     def _entry(self, file: str) -> dict[str, Any]:
         entry = self._state().get("results", {}).get(file)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tinytorch.tito.screen import Screen
 
 
+ALIKE = (0.8, 1.25)  # yours / reference: what tells nothing about the code
+
+
 @click.command()
 @with_module
 @click.option("--notebook", is_flag=True, help="Make the lesson a Jupyter notebook, too.")
@@ -39,6 +42,7 @@ def start(words: tuple[str, ...], module: str | None, notebook: bool) -> None:
     if file.exists():
         screen.say(f"{near(file)} is there already, and stays as it is.")
     else:
+        kept = target.workspace.versions(target.file)
         target.workspace.put(target.file, skeleton(target.about))
         points = sum(e.points for e in lesson.exercises)
         screen.say(f"Made {near(file)}", "good")
@@ -47,6 +51,11 @@ def start(words: tuple[str, ...], module: str | None, notebook: bool) -> None:
             f"About {lesson.meta['reading_minutes']} minutes to read, "
             f"{lesson.meta['coding_minutes']} to code."
         )
+        if kept:
+            screen.say(
+                f"You had one before, and it is kept: tito undo {lesson.number} brings it back.",
+                "notice",
+            )
     _make_room_for_answers(target, screen)
     target.note(None)
     borrowed = _borrowed(target)
@@ -58,6 +67,8 @@ def start(words: tuple[str, ...], module: str | None, notebook: bool) -> None:
         return
     screen.line(f"Next: tito read {lesson.number}", "bold")
     screen.say(f"Then write the first exercise, and: tito test {lesson.number}")
+    if not target.joined:
+        screen.say(f"To run a script with this file before it joins: tito try {lesson.number} FILE")
 
 
 def _make_room_for_answers(target: Target, screen: Screen) -> None:
@@ -166,19 +177,23 @@ def _show_pace(screen: Screen, target: Target) -> None:
     if not paces:
         return
     rows = [
-        (pace.what, _milliseconds(pace.yours), _milliseconds(pace.reference), f"{pace.ratio:.2f}")
+        (pace.what, _milliseconds(pace.yours), _milliseconds(pace.reference), _ratio(pace.ratio))
         for pace in paces
     ]
     screen.line()
     screen.table(("timed", "yours", "reference", "ratio"), rows, right=(1, 2, 3))
-    spread = max((pace.high - pace.low) / pace.ratio / 2 for pace in paces)
-    slower = any(pace.low > 1.2 for pace in paces)
+    slower = any(pace.low > ALIKE[1] for pace in paces)
     kernels = " The reference may use a kernel made for speed there (module 17)." if slower else ""
     screen.say(
-        "Milliseconds of CPU time. A ratio of 1 is as fast as the reference; measured again, it "
-        f"may be {max(spread, 0.01):.0%} higher or lower.{kernels}",
+        "Milliseconds of CPU time. Between "
+        f"{ALIKE[0]} and {ALIKE[1]} a ratio is called about 1: one and the same program, measured "
+        f"twice, may differ by that.{kernels}",
         "dim",
     )
+
+
+def _ratio(ratio: float) -> str:
+    return "about 1" if ALIKE[0] <= ratio <= ALIKE[1] else f"{ratio:.2f}"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -105,6 +105,11 @@ def choose(
         except LessonError as error:
             raise click.UsageError(f"{error}") from None
     if started and not workspace.path(about.file).exists():
+        if workspace.versions(about.file):
+            raise click.ClickException(
+                f"there is no {about.file}. Your last version of it is kept: "
+                f"tito undo {found.number}; or begin anew: tito start {found.number}"
+            )
         raise click.ClickException(f"there is no {about.file} yet: tito start {found.number}")
     return Target(workspace, found, about, exercise)
 

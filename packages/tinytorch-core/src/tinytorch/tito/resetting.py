@@ -83,5 +83,9 @@ def undo(words: tuple[str, ...], module: str | None, redo: bool, notebook: bool)
     if notebook:
         return
     result = target.standing().result
+    if not target.joined:
+        screen.say(
+            f"{file} takes no part in your framework until tito complete {target.number}.", "notice"
+        )
     sound = result is not None and result.passed and not target.joined
     screen.line(f"Next: tito {'complete' if sound else 'test'} {target.number}", "bold")

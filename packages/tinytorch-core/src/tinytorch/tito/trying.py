@@ -6,6 +6,7 @@ modules are the student's (`course/overlay.py`).
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 import subprocess
@@ -14,9 +15,21 @@ from pathlib import Path
 
 import click
 
+import tinytorch
 from tinytorch.course import overlay
 from tinytorch.course.catalogue import find_module
+from tinytorch.course.lesson import Lesson
 from tinytorch.tito.choosing import choose
+
+
+def _import_of(lesson: Lesson) -> str:
+    """An import of something of the module that takes no name from Python's own."""
+    names = [n for n in lesson.definitions if "." not in n and n not in dir(builtins)]
+    public = [name for name in names if not name.startswith("_")]
+    classes = [name for name in public if name[0].isupper()]
+    name = next(iter([*classes, *public]), "*")
+    package = "tinytorch" if name in dir(tinytorch) else lesson.module
+    return f"from {package} import {name}"
 
 
 @click.command("try", context_settings={"ignore_unknown_options": True})
@@ -36,7 +49,7 @@ def try_(words: tuple[str, ...]) -> None:
     if not script:
         screen = Screen()
         screen.say(f"Your {target.file} counts in here, finished or not. To leave: exit()")
-        screen.line(f"Try: from {target.about.lesson.module} import *", "dim")
+        screen.line(f"Try: {_import_of(target.about.lesson)}", "dim")
         screen.line()
     building = [f for f in os.environ.get(overlay.BUILDING, "").split(",") if f]
     environment = {
