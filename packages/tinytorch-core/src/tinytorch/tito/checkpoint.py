@@ -151,7 +151,9 @@ def line(known: list[Answer]) -> str:
     no = [answer.number for answer in here if answer.state == NOT_YET]
     listed = f" ({', '.join(yes)})" if yes else ""
     also = f", not yet: {', '.join(no)}" if no else ""
-    return f"Checkpoints: {len(yes)} of {len(here)} answered yes{listed}{also}."
+    later = len(known) - len(here)
+    more = f" {later} more come with further packages." if later else ""
+    return f"Checkpoints: {len(yes)} of {len(here)} answered yes{listed}{also}.{more}"
 
 
 def next_question(known: list[Answer]) -> Answer | None:

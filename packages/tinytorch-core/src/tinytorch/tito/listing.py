@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tinytorch.tito.screen import Cell, Screen
 
 
+COURSE = 20  # modules, of all tiers
+
+
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
@@ -112,7 +115,11 @@ def modules(screen: Screen, known: list[Standing]) -> None:
     screen.table(("", "module", "whose", "points"), rows)
     mine = sum(s.state == YOURS for s in known)
     screen.line()
-    screen.say(f"{mine} of {len(known)} modules are yours; what is borrowed is the reference.")
+    later = COURSE - len(known)
+    more = f" {later} more of the course come with further packages." if later > 0 else ""
+    screen.say(
+        f"{mine} of {len(known)} modules are yours; what is borrowed is the reference.{more}"
+    )
 
 
 def _state(standing: Standing) -> Cell:
