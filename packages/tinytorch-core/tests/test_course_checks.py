@@ -88,6 +88,7 @@ def check(tmp_path):
         (root / "core" / "shapes.py").write_text(textwrap.dedent(text))
         return run_checks(about, root, **options)
 
+    run.checks = checks
     return run
 
 
@@ -235,6 +236,19 @@ def test_one_exercise_can_be_run_by_itself(check):
 def test_what_the_answer_prints_does_not_disturb_the_result(check):
     result = check("print('hello')\n" + RIGHT + 'print(\'{"outcome": "passed"}\')\n')
     assert result.passed
+
+
+def test_a_check_may_say_its_sentence_with_commas(check):
+    begun = []
+    said = CHECKS.replace('@exercise("later")', '@exercise("later", "what comes, later, waits")')
+    check.checks.write_text(said)
+    result = check(RIGHT, begun=begun.append)
+    assert result.checks[-1].sentence == "what comes, later, waits"
+    assert "what comes, later, waits" in begun
+    result = check(RIGHT.replace("g if", "0 if").replace("np.expand", "0 or np.sq"))
+    assert [c.sentence for c in result.checks if c.outcome == "waiting"] == [
+        "what comes, later, waits"
+    ]
 
 
 def test_a_result_is_plain_data(check):

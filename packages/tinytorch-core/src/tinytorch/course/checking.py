@@ -27,11 +27,15 @@ class CheckFailed(AssertionError):  # noqa: N818  (it is a verdict, not a fault)
     """An answer that is not what the check expects, explained."""
 
 
-def exercise(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Say which exercise a check belongs to."""
+def exercise(name: str, says: str = "") -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Say which exercise a check belongs to.
+
+    says  its sentence, where the name of the function cannot hold it: one with a comma
+    """
 
     def mark(check: Callable[[], None]) -> Callable[[], None]:
         check.exercise = name  # type: ignore[attr-defined]
+        check.says = says  # type: ignore[attr-defined]
         return check
 
     return mark

@@ -44,6 +44,11 @@ class Recorder:
         self.events.write(json.dumps(event) + "\n")
         self.events.flush()
 
+    def about(self, item: Any) -> dict[str, str]:
+        """Which check an event is about."""
+        function = item.function
+        return {"name": item.name, "exercise": function.exercise, "says": function.says}
+
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         order = list(self.needs)
         done = set(self.request["done"])
@@ -60,11 +65,11 @@ class Recorder:
         else:
             return None
         self.failed.add(exercise)
-        self.write(name=item.name, exercise=exercise, outcome="waiting", message=message)
+        self.write(**self.about(item), outcome="waiting", message=message)
         return True
 
     def pytest_runtest_setup(self, item: Any) -> None:
-        self.write(name=item.name, exercise=item.function.exercise, outcome="started")
+        self.write(**self.about(item), outcome="started")
         stopped.watch(self.request["seconds"], self.where)
 
     @pytest.hookimpl(wrapper=True)
@@ -87,13 +92,12 @@ class Recorder:
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "call" or report.failed:
             stopped.rest()
-            exercise, found = report.checked
+            about, found = report.checked
             if report.failed:
-                self.failed.add(exercise)
+                self.failed.add(about["exercise"])
                 found["output"] = report.capstdout[-MOST_OUTPUT:]
             outcome = found.pop("outcome", "failed" if report.failed else "passed")
-            name = report.nodeid.rpartition("::")[2]
-            self.write(name=name, exercise=exercise, outcome=outcome, **found)
+            self.write(**about, outcome=outcome, **found)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
@@ -108,7 +112,7 @@ class Recorder:
         operations = getattr(item, "operations", {})
         if error is not None and operations:
             found["message"] += f"\noperations at work: {', '.join(operations)}"
-        report.checked = (exercise, found)
+        report.checked = (self.about(item), found)
         return report
 
 

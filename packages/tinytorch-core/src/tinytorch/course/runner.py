@@ -181,9 +181,9 @@ def _wait(
         now = events.stat().st_size if events.exists() else 0
         if now != size:
             size, since, limit = now, time.monotonic(), seconds
-            name = found[-1].get("name") if (found := _events(events)) else None
-            if name:
-                begun(sentence(name))
+            last = found[-1] if (found := _events(events)) else {}
+            if last.get("name"):
+                begun(last.get("says") or sentence(last["name"]))
         elif time.monotonic() - since > limit:
             process.kill()
             process.wait()
@@ -216,7 +216,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
 def _result(event: dict[str, Any]) -> CheckResult:
     return CheckResult(
         name=event["name"],
-        sentence=sentence(event["name"]),
+        sentence=event.get("says") or sentence(event["name"]),
         exercise=event["exercise"],
         outcome=event["outcome"],
         message=event.get("message", ""),
