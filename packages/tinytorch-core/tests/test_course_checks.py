@@ -281,6 +281,20 @@ def test_same_says_what_differs(got, expected, said):
         same(got, expected, call="f")
 
 
+@pytest.mark.parametrize(
+    ("got", "expected", "call"),
+    [
+        ((1, None), (1, np.ones(2)), "f(x)"),
+        (None, np.ones(2), "f(x)[1]"),
+        (None, np.ones(2), "y.backward(); x.grad"),
+    ],
+)
+def test_a_return_is_missed_only_where_the_call_itself_gave_none(got, expected, call):
+    with pytest.raises(CheckFailed) as caught:
+        same(got, expected, call=call)
+    assert "return" not in str(caught.value)
+
+
 def test_same_accepts_tensors_arrays_numbers_and_tuples_of_them():
     same(Tensor([1.0, 2.0]), [1, 2], call="f")
     same(1 + 1e-7, 1.0, call="f")

@@ -57,7 +57,7 @@ def same(
         return
     if expected is None or got is None:
         if got is not expected:
-            _fail(call, why, _shown(expected), _shown(got), _hint(got))
+            _fail(call, why, _shown(expected), _shown(got), _hint(got, call))
         return
     sizes = got if isinstance(expected, tuple) and isinstance(got, tuple | list) else ()
     if any(type(size).__name__ == "Tensor" for size in sizes):  # a shape is of numbers
@@ -120,8 +120,9 @@ def _is_numbers(value: Any) -> bool:
     return all(isinstance(v, int | float | bool) for v in value)
 
 
-def _hint(got: Any) -> str:
-    return "is a `return` missing?" if got is None else ""
+def _hint(got: Any, call: str) -> str:
+    itself = not re.search(r"(\]|[.:] ?\w+)$", call)  # not one of its answers, not an attribute
+    return "is a `return` missing?" if got is None and itself else ""
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,9 @@ def matmul_gradient(g, call):
     x, y = call.arrays
     needs_x, needs_y = call.needs
     if x.ndim == 1:
-        return y @ g if needs_x else None, np.outer(x, g) if needs_y else None
+        g = np.expand_dims(g, -2)
+        dx = (g * y).sum(axis=-1) if needs_x else None
+        return dx, g * x[:, np.newaxis] if needs_y else None
     if y.ndim == 1:
         g = np.expand_dims(g, -1)
         dy = (g * x).reshape(-1, y.size).sum(axis=0) if needs_y else None

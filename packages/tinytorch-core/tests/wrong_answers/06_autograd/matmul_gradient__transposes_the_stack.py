@@ -10,5 +10,7 @@ def matmul_gradient(g, call):
         dy = (g * x).reshape(-1, y.size).sum(axis=0) if needs_y else None
         return g * y if needs_x else None, dy
     if x.ndim == 1:
-        return y @ g if needs_x else None, np.outer(x, g) if needs_y else None
+        g = np.expand_dims(g, -2)
+        dx = (g * y).sum(axis=-1) if needs_x else None
+        return dx, g * x[:, np.newaxis] if needs_y else None
     return g @ y.T if needs_x else None, x.T @ g if needs_y else None

@@ -5,6 +5,7 @@ by closed forms. A rule is asked directly, on the record of a small call; whethe
 does not matter then. Left out: rules that the lesson gives, and speed.
 """
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,10 +70,47 @@ def ask(rule: Callable[[Array, Record], Any], made: Tensor, g: Any) -> tuple[Any
     call = made.node
     assert call is not None, "the call left no record: does no operand require a gradient?"
     call.needs = [isinstance(x, Tensor) and x.requires_grad for x in call.operands]
-    answer = rule(np.asarray(g, np.float32), call)
-    name = getattr(rule, "__name__", "the rule")
-    assert answer is not None, f"{name}(g, call) returned None: is there a return in it?"
-    return answer if isinstance(answer, tuple) else (answer,)
+    g = np.array(g, np.float32)
+    given = {"g": g, "call.out": call.out}
+    given |= {f"call.arrays[{i}]": x for i, x in enumerate(call.arrays)}
+    before = {name: x.tobytes() for name, x in given.items() if isinstance(x, np.ndarray)}
+    answer = rule(g, call)
+    name = f"{getattr(rule, '__name__', 'the rule')}(g, call)"
+    for what, content in before.items():
+        assert given[what].tobytes() == content, (
+            f"{name} wrote into {what}, which others will read after it. `g *= x`, `out[...] = x` "
+            "and out=... write into the array itself; `g * x` makes a new one"
+        )
+    assert answer is not None, f"{name} returned None: is there a return in it?"
+    return as_a_rule_answers(name, answer, len(call.operands))
+
+
+def as_a_rule_answers(name: str, answer: Any, operands: int) -> tuple[Any, ...]:
+    """A rule's answer as a tuple, refused where the door could not use it."""
+    assert not isinstance(answer, list), f"{name}: got a list; a tuple is wanted"
+    if not isinstance(answer, tuple):
+        answer = (answer,)
+        assert operands == 1, (
+            f"{name}: got one {kind_of(answer[0])}, a tuple of {operands} arrays is wanted: a "
+            "gradient for each operand"
+        )
+    assert len(answer) == operands, (
+        f"{name}: got a tuple of {len(answer)}, one of {operands} is wanted: a gradient for each "
+        "operand, or None"
+    )
+    for i, dx in enumerate(answer):
+        assert dx is None or isinstance(dx, np.ndarray | np.generic), (
+            f"{name}: gradient {i} is a {kind_of(dx)}, not an array. A rule computes on g, "
+            "call.out and call.arrays with NumPy; call.operands and the functions of tinytorch "
+            "are tensors"
+        )
+    return answer
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message: "array of shape (2,)"."""
+    kind = "array" if isinstance(value, np.ndarray | np.generic) else type(value).__name__
+    return f"{kind} of shape {value.shape}" if hasattr(value, "shape") else kind
 
 
 # The first rules
@@ -126,6 +164,17 @@ def check_each_factor_receives_the_other_times_g() -> None:
 
 
 @exercise("mul_gradient")
+def check_a_quotient_follows_both_slopes() -> None:
+    z = leaf([6.0, 12.0]) / leaf([2.0, 4.0])
+    same(
+        ask(div_gradient, z, [1, 8]),
+        ([1 / 2, 8 / 4], [-6 / 4, -8 * 12 / 16]),
+        call="z = x / y with x = [6, 12], y = [2, 4], g = [1, 8]: div_gradient(g, z.node)",
+        why="dz/dx = 1 / y, and dz/dy = -x / y**2",
+    )
+
+
+@exercise("mul_gradient")
 def check_a_factor_that_needs_no_gradient_gets_none() -> None:
     for rule, z, position, text in (
         (mul_gradient, leaf([2.0]) * 5.0, 1, "x * 5.0"),
@@ -138,17 +187,6 @@ def check_a_factor_that_needs_no_gradient_gets_none() -> None:
             f"z = {text}: operand {position} is a plain number, so call.needs is "
             f"False there and its gradient should be None; it is {answer[position]!r}"
         )
-
-
-@exercise("mul_gradient")
-def check_a_quotient_follows_both_slopes() -> None:
-    z = leaf([6.0, 12.0]) / leaf([2.0, 4.0])
-    same(
-        ask(div_gradient, z, [1, 8]),
-        ([1 / 2, 8 / 4], [-6 / 4, -8 * 12 / 16]),
-        call="z = x / y with x = [6, 12], y = [2, 4], g = [1, 8]: div_gradient(g, z.node)",
-        why="dz/dx = 1 / y, and dz/dy = -x / y**2",
-    )
 
 
 @exercise("exp_gradient")
@@ -550,6 +588,33 @@ def check_a_record_lets_go_of_its_arrays_once_it_is_used() -> None:
 
 
 @exercise("backward")
+def check_what_was_passed_on_is_let_go() -> None:
+    made: list[weakref.ref[Array]] = []
+    alive = 0
+
+    @primitive
+    def step(x: Array) -> Array:
+        return x * 1
+
+    @gradient("step")
+    def step_gradient(g: Array, call: Record) -> Array:
+        nonlocal alive
+        alive = sum(array() is not None for array in made)
+        dx = g * 2
+        made.append(weakref.ref(dx))
+        return dx
+
+    y = leaf([1.0])
+    for _ in range(10):
+        y = step(y)
+    backward(y)
+    assert alive < 5, (
+        f"ten steps in a chain; backward: at the last of them {alive} gradients of those before "
+        "are still held. A record's turn comes once, so take what arrived out: arrived.pop(record)"
+    )
+
+
+@exercise("backward")
 def check_a_retained_graph_serves_twice() -> None:
     x = leaf([3.0])
     y = x * 2
@@ -614,6 +679,33 @@ def check_errors_that_cancel_in_a_sum_are_found() -> None:
 
 
 @exercise("gradcheck")
+def check_the_seed_chooses_the_weights() -> None:
+    seen = []
+
+    @primitive
+    def listened(x: Array) -> Array:
+        return x * 1
+
+    @gradient("listened")
+    def listened_gradient(g: Array, call: Record) -> Array:
+        seen.append(g.tolist())
+        return g
+
+    for seed in (1, 2, 1):
+        gradcheck(listened, counted(2), seed=seed)
+    if seen[0] == seen[1] == [1, 1]:
+        return  # not weighted at all, which the check above is about
+    assert seen[0] != seen[1], (
+        f"gradcheck(f, x, seed=1) and seed=2 both weigh the output with {seen[0]}: draw the "
+        "weights from np.random.default_rng(seed)"
+    )
+    assert seen[0] == seen[2], (
+        f"gradcheck(f, x, seed=1) weighs the output with {seen[0]}, and the next time with "
+        f"{seen[2]}: a check that found something must find it again"
+    )
+
+
+@exercise("gradcheck")
 def check_differences_are_taken_on_both_sides() -> None:
     def steep(x: Tensor) -> Tensor:
         return x * x * 1000
@@ -638,6 +730,21 @@ def check_large_slopes_are_compared_relative_to_their_size() -> None:
         raise AssertionError(
             f"gradcheck(x * x * 1e8) refuses a right gradient: {error}. A slope of a hundred "
             "million has fewer digits behind the point: allow tolerance * max(1, |numeric|)"
+        ) from None
+
+
+@exercise("gradcheck")
+def check_a_slope_of_zero_leaves_room_for_rounding() -> None:
+    def level(x: Tensor) -> Tensor:
+        return x * 0.1 - x * 0.3 + x * 0.2
+
+    try:
+        gradcheck(level, array([1.1, 1.3, 1.7]))
+    except GradientError as error:
+        raise AssertionError(
+            f"gradcheck(x * 0.1 - x * 0.3 + x * 0.2) refuses a right gradient: {error}. "
+            "Differences are rounded, and not quite 0 where the slope is: max(1, |numeric|), not "
+            "|numeric| alone"
         ) from None
 
 
@@ -805,6 +912,21 @@ def check_an_axis_that_was_kept_is_not_added_again() -> None:
 
 
 @exercise("sum_gradient")
+def check_a_mean_divides_by_how_many_elements_it_was_taken_over() -> None:
+    x = np.ones((2, 3))
+    for z, g, expected, text in (
+        (leaf(x).mean(), 6.0, np.full((2, 3), 1.0), "x.mean() of x (2, 3), g = 6"),
+        (leaf(x).mean(axis=0), [2, 4, 6], array([[1, 2, 3]] * 2), "x.mean(axis=0), g = [2, 4, 6]"),
+    ):
+        same(
+            ask(mean_gradient, z, g),
+            (expected,),
+            call=f"z = {text}: mean_gradient(g, z.node)",
+            why="a mean is a sum over n, where n is x.size over z.size",
+        )
+
+
+@exercise("sum_gradient")
 def check_a_mean_of_single_elements_or_of_none_has_a_gradient() -> None:
     same(
         ask(mean_gradient, leaf([[1.0, 2.0]]).mean(axis=0), [5, 7]),
@@ -820,21 +942,6 @@ def check_a_mean_of_single_elements_or_of_none_has_a_gradient() -> None:
             "divide x.size by: use max(call.out.size, 1)"
         ) from None
     same(answer, (np.ones((3, 0)),), call="z = x.mean(axis=0) of x (3, 0): mean_gradient(g, ...)")
-
-
-@exercise("sum_gradient")
-def check_a_mean_divides_by_how_many_elements_it_was_taken_over() -> None:
-    x = np.ones((2, 3))
-    for z, g, expected, text in (
-        (leaf(x).mean(), 6.0, np.full((2, 3), 1.0), "x.mean() of x (2, 3), g = 6"),
-        (leaf(x).mean(axis=0), [2, 4, 6], array([[1, 2, 3]] * 2), "x.mean(axis=0), g = [2, 4, 6]"),
-    ):
-        same(
-            ask(mean_gradient, z, g),
-            (expected,),
-            call=f"z = {text}: mean_gradient(g, z.node)",
-            why="a mean is a sum over n, where n is x.size over z.size",
-        )
 
 
 @exercise("max_gradient")
@@ -959,6 +1066,21 @@ def check_a_vector_on_the_left_counts_as_a_row() -> None:
         call="z = x (2,) @ y (2, 3), where x is data: matmul_gradient(g (3,), z.node)[1]",
         why="dx is None then: there is no axis to take away from it",
     )
+    x, y, g = counted(4), counted(2, 4, 5), counted(2, 5)
+    call = "z = x (4,) @ y (2, 4, 5): matmul_gradient(g (2, 5), z.node)"
+    why = (
+        "the axis that NumPy dropped from z is the last but one, however many there are: -2, not 0"
+    )
+    try:
+        dx, dy = ask(matmul_gradient, leaf(x) @ leaf(y), g)
+    except ValueError as error:
+        raise AssertionError(f"{call}: {error}\nwhy: {why}") from None
+    same(
+        (unbroadcast_by_hand(dx, 1), dy),
+        (np.einsum("bm,bkm->k", g, y), np.einsum("bm,k->bkm", g, x)),
+        call=call,
+        why=why,
+    )
 
 
 @exercise("matmul_gradient")
@@ -1066,17 +1188,6 @@ def check_every_softmax_output_depends_on_every_input_along_its_axis() -> None:
         call="z = softmax([0, 1, 2]): softmax_gradient([1, 10, 100], z.node)",
         why="dz_i/dx_j is p_i (1 - p_i) where i = j, and -p_i p_j elsewhere; all rows count",
     )
-    x, g = counted(2, 3) / 3, counted(2, 3)
-    same(
-        ask(softmax_gradient, softmax(leaf(x), axis=0), g),
-        (np.stack([g[:, j] @ jacobian_of_softmax(x[:, j]) for j in range(3)], axis=1),),
-        call="z = softmax(x (2, 3), axis=0): softmax_gradient(g, z.node)",
-        why="call.params says the axis, -1 where it does not",
-    )
-
-
-@exercise("softmax_gradient")
-def check_each_row_has_a_softmax_of_its_own() -> None:
     x, g = counted(2, 2) / 3, array([[1.0, 10.0], [100.0, 1000.0]])
     same(
         ask(softmax_gradient, softmax(leaf(x)), g),
@@ -1084,12 +1195,12 @@ def check_each_row_has_a_softmax_of_its_own() -> None:
         call="z = softmax(x (2, 2)): softmax_gradient([[1, 10], [100, 1000]], z.node)",
         why="the sum over a row stays with the row, by keepdims=True; a square hides the mistake",
     )
-    p = [np.exp(row) / np.exp(row).sum() for row in x]
+    x, g = counted(2, 3) / 3, counted(2, 3)
     same(
-        ask(log_softmax_gradient, log_softmax(leaf(x)), g),
-        (np.stack([row - share * row.sum() for row, share in zip(g, p, strict=True)]),),
-        call="z = log_softmax(x (2, 2)): log_softmax_gradient([[1, 10], [100, 1000]], z.node)",
-        why="the sum over a row stays with the row, by keepdims=True; a square hides the mistake",
+        ask(softmax_gradient, softmax(leaf(x), axis=0), g),
+        (np.stack([g[:, j] @ jacobian_of_softmax(x[:, j]) for j in range(3)], axis=1),),
+        call="z = softmax(x (2, 3), axis=0): softmax_gradient(g, z.node)",
+        why="call.params says the axis, -1 where it does not",
     )
 
 
@@ -1101,7 +1212,16 @@ def check_log_softmax_takes_p_times_the_sum_of_g_along_its_axis() -> None:
         ask(log_softmax_gradient, log_softmax(leaf(x)), g),
         (g @ (np.eye(3) - p),),
         call="z = log_softmax([0, 1, 2]): log_softmax_gradient([1, 10, 100], z.node)",
-        why="dz_i/dx_j is (1 where i = j, else 0) - p_j, and every z_i contributes",
+        why="dz_i/dx_j is (1 where i = j, else 0) - p_j, and every z_i contributes; call.out is "
+        "log p, so p is np.exp(call.out)",
+    )
+    x, g = counted(2, 2) / 3, array([[1.0, 10.0], [100.0, 1000.0]])
+    shares = [np.exp(row) / np.exp(row).sum() for row in x]
+    same(
+        ask(log_softmax_gradient, log_softmax(leaf(x)), g),
+        (np.stack([row - share * row.sum() for row, share in zip(g, shares, strict=True)]),),
+        call="z = log_softmax(x (2, 2)): log_softmax_gradient([[1, 10], [100, 1000]], z.node)",
+        why="the sum over a row stays with the row, by keepdims=True; a square hides the mistake",
     )
     x, g = counted(2, 3) / 3, counted(2, 3)
     p = np.exp(x) / np.exp(x).sum(axis=0)
@@ -1127,6 +1247,18 @@ def check_the_squared_error_divides_by_the_number_of_elements() -> None:
 
 
 @exercise("mse_loss_gradient")
+def check_a_squared_error_that_was_not_averaged_is_not_divided() -> None:
+    loss = mse_loss(leaf([1.0, 2.0]), Tensor([0.0, 4.0]), reduction="none")
+    (dprediction, _) = ask(mse_loss_gradient, loss, [1, 10])
+    same(
+        dprediction,
+        [2, -40],
+        call='mse_loss([1, 2], [0, 4], reduction="none"): mse_loss_gradient([1, 10], loss.node)[0]',
+        why="share_of_each divides for the mean only",
+    )
+
+
+@exercise("mse_loss_gradient")
 def check_a_target_that_wants_a_gradient_receives_the_opposite() -> None:
     loss = mse_loss(leaf([1.0, 2.0]), leaf([0.0, 4.0]))
     same(
@@ -1142,18 +1274,6 @@ def check_a_target_that_wants_a_gradient_receives_the_opposite() -> None:
     same(dtarget, [-1, 2], call=call.format("only the target requires a gradient"), why=why)
     _, dtarget = ask(mse_loss_gradient, mse_loss(leaf(prediction), Tensor(target)), 1)
     same(dtarget, None, call=call.format("the target requires none"), why=why)
-
-
-@exercise("mse_loss_gradient")
-def check_a_squared_error_that_was_not_averaged_is_not_divided() -> None:
-    loss = mse_loss(leaf([1.0, 2.0]), Tensor([0.0, 4.0]), reduction="none")
-    (dprediction, _) = ask(mse_loss_gradient, loss, [1, 10])
-    same(
-        dprediction,
-        [2, -40],
-        call='mse_loss([1, 2], [0, 4], reduction="none"): mse_loss_gradient([1, 10], loss.node)[0]',
-        why="share_of_each divides for the mean only",
-    )
 
 
 def p_minus_one_hot(logits: Any, targets: Sequence[int]) -> Array:
@@ -1208,6 +1328,17 @@ def check_the_classes_are_axis_one_whatever_comes_after() -> None:
         p / 3,
         call="cross_entropy(logits (1, 2, 3), [[0, 1, 1]]): cross_entropy_gradient(1, loss.node)",
         why="logits (N, C, L) hold N * L examples: the softmax is over axis 1, the mean over 3",
+    )
+    x, g = counted(1, 2, 2) / 3, array([[1.0, 10.0]])
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    p[0, [0, 1], [0, 1]] -= 1
+    loss = cross_entropy(leaf(x), Tensor([[0, 1]]), reduction="none")
+    same(
+        ask(cross_entropy_gradient, loss, g)[0],
+        np.stack([p[:, c] * g for c in range(2)], axis=1),
+        call='cross_entropy(logits (1, 2, 2), [[0, 1]], reduction="none"): '
+        "cross_entropy_gradient([[1, 10]], loss.node)[0]",
+        why="g (N, L) lacks the axis of the classes, which is axis 1 and not the last one",
     )
 
 
