@@ -1,9 +1,10 @@
-"""Check the lessons on a built site: `python .ci/check_site.py SITE`.
+"""Check lessons and records on a built site: `python .ci/check_site.py SITE`.
 
 Every lesson of the installed tiers has a page, which the menu leads to; its figures and plots stand
 on it, each with a size and ids of its own; its Markdown was read as CommonMark reads it; solutions,
 hints and answers are inside folded blocks only, and no search shows a solution there (the API pages
-hold the whole source); every module has its row in the list of lessons.
+hold the whole source); every module has its row in the list of lessons. Every record of a milestone
+has its command, its gates as measured, and its figures on the page of milestones.
 Left out: links (mkdocs), resources (`offline_site.py`), and what demonstrations print, without
 which `tinytorch.course.site` makes no page.
 """
@@ -21,11 +22,13 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from tinytorch.core.milestones.result import Gate
 from tinytorch.course.catalogue import Subject, lesson_path, modules, subject
 from tinytorch.course.figures import FIGURE
 from tinytorch.course.skeleton import solution
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
+RECORDS = sorted((Path(__file__).resolve().parents[1] / "docs" / "records").glob("*.json"))
 SHORTEST = 60  # characters: a solution shorter than that may also be somebody's example
 
 
@@ -111,6 +114,28 @@ def searched(about: Subject, index: str) -> list[str]:
     ]
 
 
+def unrecorded(html: str) -> list[str]:
+    """Say what the page of milestones lacks of the records."""
+    page = Page(html)
+    outside = _flat(page.outside)
+    found, figures = [], 0
+    for path in RECORDS:
+        record = json.loads(path.read_text("utf-8"))
+        figures += len(record["curves"]) + sum("confusion" in name for name in record["numbers"])
+        shown = [record["command"], f"Commit {record['commit']}"]
+        for entry in (*record["gates"], *record["goals"]):
+            gate = Gate(**{key: value for key, value in entry.items() if key != "passed"})
+            shown.append(f"{gate.what} {gate.written(gate.value)} {gate.wanted} {gate.verdict}")
+        found += [
+            f"milestones: {path.stem}: this is not on it: {words}"
+            for words in shown
+            if _flat(words) not in outside
+        ]
+    if len(page.figures) != figures or not all(page.figures):
+        found.append(f"milestones: not {figures} figures stand on it, each with a width")
+    return found
+
+
 def bodies(source: str) -> list[str]:
     """The code of each definition without signature and docstring."""
     found = []
@@ -156,9 +181,10 @@ def main(site: Path) -> None:
     listed = Page((site / "lessons" / "index.html").read_text("utf-8")).outside
     names = [f"{module.number} {module.title}" for module in known]
     wrong += [f"the list of lessons lacks {name}" for name in names if name not in listed]
+    wrong += unrecorded((site / "milestones" / "index.html").read_text("utf-8"))
     if wrong:
-        sys.exit("the lessons on the site:\n  " + "\n  ".join(wrong))
-    print(f"{count} lessons stand on the site with all their parts")
+        sys.exit("the lessons and records on the site:\n  " + "\n  ".join(wrong))
+    print(f"{count} lessons and {len(RECORDS)} records stand on the site with all their parts")
 
 
 if __name__ == "__main__":

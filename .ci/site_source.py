@@ -1,10 +1,10 @@
 """Make what mkdocs builds the site of: `python .ci/site_source.py FOLDER`.
 
 The folder becomes a small copy of this repository's site: `mkdocs.yml`, `docs/`, and in them a page
-for each lesson of the installed tiers, the list of all modules, and pictures of the terminal. A
-page says where they go: `<!-- modules -->`, `<!-- commands -->`, `<!-- screen: init -->`. It is
-made anew each time and never committed. Left out: how a lesson becomes a page
-(`tinytorch.course.site`).
+for each lesson of the installed tiers, the list of all modules, pictures of the terminal, and what
+milestones reached. A page says where they go: `<!-- modules -->`, `<!-- commands -->`,
+`<!-- screen: init -->`, `<!-- record: 1998 -->`. It is made anew each time and never committed.
+Left out: how a lesson becomes a page (`tinytorch.course.site`), and a record (`records.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tinytorch.course.tiers import tiers
 from tinytorch.tito.app import OWN
 
 ROOT = Path(__file__).resolve().parents[1]
-MARK = re.compile(r"^<!-- (modules|commands|screen: \w+) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- (modules|commands|screen: \w+|record: \w+) -->$", re.MULTILINE)
 LISTED = "      - lessons/index.md\n"  # in mkdocs.yml: the lessons follow it
 
 
@@ -70,14 +70,14 @@ def fill(docs: Path, pieces: dict[str, str]) -> None:
         sys.exit(f"no page shows {', '.join(unused)}")
 
 
-def recorded() -> dict[str, str]:
-    """Return the pictures of the terminal by the names of their marks."""
+def made(kind: str, script: str) -> dict[str, str]:
+    """Return what a script beside this one makes, by the names of the marks."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / ".ci" / "screens.py")], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(ROOT / ".ci" / script)], stdout=subprocess.PIPE, text=True
     )
     if done.returncode:
-        sys.exit("the screens could not be recorded")
-    return {f"screen: {name}": html for name, html in json.loads(done.stdout).items()}
+        sys.exit(f"{script} failed, which makes what <!-- {kind}: ... --> is for")
+    return {f"{kind}: {name}": piece for name, piece in json.loads(done.stdout).items()}
 
 
 def commands() -> str:
@@ -90,9 +90,10 @@ def commands() -> str:
 def main(target: Path) -> None:
     copied(target)
     write_lessons(str(target / "docs" / "lessons"))
-    screens = recorded()
+    screens = made("screen", "screens.py")
     tables = {"modules": modules_list(tiers()), "commands": commands()}
-    fill(target / "docs", {**screens, **tables})
+    reached = made("record", "records.py")
+    fill(target / "docs", {**screens, **tables, **reached})
     print(f"{len(screens)} screens recorded; look at it: mkdocs serve -f {target}/mkdocs.yml")
 
 
