@@ -1,8 +1,8 @@
 """Shows the records of milestones: tables, curves and confusion matrices, drawn when the site is.
 
-Prints Markdown by year as JSON, for `site_source.py`. `docs/records/YEAR.json` is what a run left in
-its folder (`result.json`), curves rounded, with the commit, the machine and a note. Left out: what
-a milestone honours, which `milestones.md` says.
+Prints Markdown by year as JSON, for `site_source.py`. `docs/records/YEAR.json` is what a run left
+in its folder (`result.json`), curves rounded, with the commit, the machine and a note. Left out:
+what a milestone honours, which `milestones.md` says.
 """
 
 from __future__ import annotations
