@@ -81,7 +81,7 @@ def figure(curve: dict[str, Any]) -> str:
 def confusion(name: str, rows: list[list[int]]) -> str:
     """Return a confusion matrix: a row for each class there is, a column for each answer."""
     names = NAMES.get(name, [str(i) for i in range(len(rows))])
-    left, top, wide, high = 90, 62, 50, 26
+    left, top, wide, high = 90, 62, 58, 26
     width, height = left + wide * len(rows) + 10, top + high * len(rows) + 10
     title = f"{escape(name)}: the classes in rows, the answers in columns"
     parts = [
