@@ -281,7 +281,10 @@ def transpose_gradient(g: Array, call: Record) -> Any:
 
 @gradient("getitem")
 def getitem_gradient(g: Array, call: Record) -> Any:
-    """The gradient of x[index], for every index: slices, masks, integers that repeat."""
+    """The gradient of x[index], for every index: slices, masks, integers that repeat.
+
+    The index is `call.params["index"]`.
+    """
     dx = np.zeros_like(call.arrays[0])
     np.add.at(dx, call.params["index"], g)  # an element taken twice receives both
     return dx
@@ -290,7 +293,7 @@ def getitem_gradient(g: Array, call: Record) -> Any:
 # More rules: reductions
 @gradient("sum")
 def sum_gradient(g: Array, call: Record) -> Any:
-    """The gradient of x.sum(axis, keepdims), in the shape of x."""
+    """The gradient of x.sum(axis, keepdims), in the shape of x. Keywords only if passed."""
     (x,) = call.arrays
     if x.ndim:  # without axes there is none to restore, even where axis=0 was asked for
         g = restore_axes(g, call.params.get("axis"), call.params.get("keepdims", False))
@@ -299,7 +302,7 @@ def sum_gradient(g: Array, call: Record) -> Any:
 
 @gradient("mean")
 def mean_gradient(g: Array, call: Record) -> Any:
-    """The gradient of x.mean(axis, keepdims), in the shape of x."""
+    """The gradient of x.mean(axis, keepdims), in the shape of x, which may be empty."""
     (x,) = call.arrays
     share = x.size // max(call.out.size, 1)  # how many elements each mean was taken over
     return sum_gradient(g / max(share, 1), call)
@@ -384,14 +387,14 @@ def gelu_gradient(g: Array, call: Record) -> Any:
 
 @gradient("softmax")
 def softmax_gradient(g: Array, call: Record) -> Any:
-    """The gradient of softmax over one axis, the last by default."""
+    """The gradient of softmax over one axis: "axis" in call.params, the last by default."""
     p = call.out
     return p * (g - (g * p).sum(axis=call.params.get("axis", -1), keepdims=True))
 
 
 @gradient("log_softmax")
 def log_softmax_gradient(g: Array, call: Record) -> Any:
-    """The gradient of log(softmax) over one axis, the last by default."""
+    """The gradient of log(softmax) over one axis: "axis" in call.params, the last by default."""
     return g - np.exp(call.out) * g.sum(axis=call.params.get("axis", -1), keepdims=True)
 
 
