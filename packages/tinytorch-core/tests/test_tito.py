@@ -16,6 +16,7 @@ from tito_shell import environment, pretend_installed, tito
 
 from tinytorch.tito import main
 from tinytorch.tito.app import tito as app
+from tinytorch.tito.milestone import runs
 
 
 def imported(*arguments: str, cwd: Path) -> set[str]:
@@ -205,3 +206,9 @@ def test_a_reader_that_goes_away_causes_no_complaint(tmp_path: Path) -> None:
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+def test_a_milestone_lists_exactly_the_modules_that_are_at_work() -> None:
+    assert runs(("01", "03")) == "01, 03"
+    assert runs(("01", "02", "03", "04", "06", "07")) == "01-04, 06, 07"
+    assert runs(("09", "10", "11")) == "09-11"

@@ -42,10 +42,7 @@ def list_(as_json: bool) -> None:
         emit([asdict(entry) for entry in known])
         return
     screen = Screen()
-    rows = [
-        (entry.year, entry.title, f"{entry.uses[0]}-{entry.uses[-1]}", entry.gate)
-        for entry in known
-    ]
+    rows = [(entry.year, entry.title, runs(entry.uses), entry.gate) for entry in known]
     screen.table(("year", "milestone", "modules", "gate"), rows)
     screen.line("")
     screen.line("Run one: tito milestone run 1986")
@@ -125,6 +122,21 @@ def refuse_to_borrow(chosen: Milestone) -> None:
             f"{chosen.year} needs {len(own)} modules, and {', '.join(borrowed)} would be borrowed "
             f"from the reference. Build them (tito start {borrowed[0]}), or run it without --mine"
         )
+
+
+def runs(numbers: tuple[str, ...]) -> str:
+    """Return numbers of modules, neighbours joined.
+
+    >>> runs(("01", "02", "03", "04", "06", "08"))
+    '01-04, 06, 08'
+    """
+    joined: list[list[str]] = []
+    for number in numbers:
+        if joined and int(number) == int(joined[-1][-1]) + 1:
+            joined[-1].append(number)
+        else:
+            joined.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(run) for run in joined)
 
 
 def say_what_is_unchecked(uses: tuple[str, ...], quiet: bool) -> None:
