@@ -159,7 +159,7 @@ def trace(model: Module, *inputs: Any, **keywords: Any) -> Graph:
                 known[id(tensor)], state[name] = State(name), tensor
     known |= {id(x): Given(place) for place, x in enumerate(given)}
     nodes: list[Node] = []
-    alive: list[Any] = []  # tensors are told apart by id, which must not be used twice
+    alive: list[Tensor] = []  # tensors are told apart by id, which must not be used twice
 
     def hear(event: Event) -> None:
         if event.kind != "forward":
@@ -175,7 +175,7 @@ def trace(model: Module, *inputs: Any, **keywords: Any) -> Graph:
                 record=record,
             )
         )
-        alive.extend([*outputs, *record.operands])
+        alive.extend(outputs)  # operands are kept by their record
         known.update((id(x), Made(nodes[-1].index, place)) for place, x in enumerate(outputs))
 
     with no_grad(), evaluating(model), listening(hear):

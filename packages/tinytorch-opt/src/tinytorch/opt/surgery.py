@@ -12,8 +12,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import numpy as np
-
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Tensor
 
@@ -25,12 +23,10 @@ def copy_of(model: M) -> M:
 
     Parameters that are one tensor in two places are so in the copy. Gradients are not copied.
     """
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for tensor in module.own_tensors().values():
-            if id(tensor) not in memo:
-                fresh = Tensor(np.array(tensor.data), requires_grad=tensor.requires_grad)
-                memo[id(tensor)] = fresh
+    tensors = [tensor for module in model.modules() for tensor in module.own_tensors().values()]
+    memo: dict[int, Any] = {
+        id(tensor): Tensor(tensor.data, requires_grad=tensor.requires_grad) for tensor in tensors
+    }
     return copy.deepcopy(model, memo)
 
 
