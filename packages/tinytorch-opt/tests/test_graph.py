@@ -83,14 +83,15 @@ def test_outputs_of_one_call_are_told_apart() -> None:
 def test_a_tensor_made_where_another_was_dropped_is_not_taken_for_it() -> None:
     class Drops(Module):
         def forward(self, x: Tensor) -> Tensor:
-            for _ in range(20):
-                relu(x)  # its result is let go of, and its place in memory is free
-                x = x + Tensor(np.ones(2, np.float32))
+            dropped = [relu(x) for _ in range(100)]
+            del dropped  # their places in memory are free, for the next tensors
+            for one in [Tensor(np.ones(2, np.float32)) for _ in range(100)]:
+                x = x + one
             return x
 
     graph = trace(Drops(), np.ones(2, np.float32))
     added = [node.inputs[1] for node in graph.nodes if node.name == "add"]
-    assert len(added) == 20
+    assert len(added) == 100
     assert all(isinstance(source, Constant) for source in added)
 
 
