@@ -39,6 +39,18 @@ def test_the_trainer_takes_the_steps_of_the_loop_that_is_written_out() -> None:
     assert same(mine, plain)
 
 
+def test_what_is_to_follow_each_step_is_called_with_the_number_of_steps_so_far() -> None:
+    model, seen = network(), []
+
+    def after_step(step: int) -> None:
+        seen.append(step)
+        model[0].bias.data[...] = step
+
+    trainer(model, accumulate=2, after_step=after_step).fit(DataLoader(points(), 8), epochs=2)
+    assert seen == [1, 2, 3, 4]
+    assert (model[0].bias.data == 4).all()  # the step was over: nothing moved it afterwards
+
+
 def test_a_network_learns() -> None:
     data = points(200)
     model = network()

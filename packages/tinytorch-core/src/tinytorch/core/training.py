@@ -253,6 +253,8 @@ class Trainer(Resumable):
     accumulate        batches for one step of the optimizer
     metrics           see `evaluate`
     early_stopping    when to stop before the last epoch
+    after_step        called after each step of the optimizer, with the number of steps so far:
+                      to hold weights at 0 (pruning), to clip them, to average them
     checkpoints       a folder for `last.safetensors` and `best.safetensors`: written after each
                       epoch, after every `checkpoint_every` steps, and at Ctrl-C. Best is what
                       early stopping says, else the lowest validation (or training) loss
@@ -273,6 +275,7 @@ class Trainer(Resumable):
         accumulate: int = 1,
         metrics: Sequence[Metric] | None = None,
         early_stopping: EarlyStopping | None = None,
+        after_step: Callable[[int], None] | None = None,
         checkpoints: AnyPath | None = None,
         checkpoint_every: int | None = None,
         progress: bool | Silent = True,
@@ -298,6 +301,7 @@ class Trainer(Resumable):
         self.accumulate = accumulate
         self.metrics = metrics
         self.early_stopping = early_stopping
+        self.after_step = after_step
         self.checkpoint_every = checkpoint_every
         self.progress = progress
 
@@ -361,6 +365,8 @@ class Trainer(Resumable):
         self.position.batch += len(batches)
         self.position.loss_sum += loss * examples
         self.position.examples += examples
+        if self.after_step is not None:
+            self.after_step(self.position.step)
         return loss
 
     def _end_epoch(self, validation: Any) -> Row:
