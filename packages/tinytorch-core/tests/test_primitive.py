@@ -20,7 +20,9 @@ from tinytorch.core.tensor import Tensor, add, matmul, mul
 @pytest.fixture
 def undo():
     """Forget primitives, rules and kernels that a test defines."""
-    tables = [door._PRIMITIVES, door.RULES, door._OWN_RULES, *door.KERNELS.values(), door.KERNELS]
+    kernels = [door.KERNELS, door._OWN_KERNELS]
+    sets = [table for by_name in kernels for table in by_name.values()]
+    tables = [door._PRIMITIVES, door.RULES, door._OWN_RULES, *sets, *kernels]
     kept = [table.copy() for table in tables]
     yield
     for table, before in zip(tables, kept, strict=True):
@@ -192,9 +194,20 @@ def test_two_primitives_of_one_name_are_refused_unless_from_the_same_module(undo
     assert door.primitive(mine) is not door.primitive(mine)
 
 
-def test_a_kernel_stands_in_for_the_installed_definition_and_for_no_other(undo, monkeypatch):
-    door.kernel("relu", lambda arrays, params, saving: (arrays[0] + 100, None), into="fast")
-    monkeypatch.setitem(relu.kernels, "fast", door.KERNELS["relu"]["fast"])
+def installed(function):
+    """Say of a function that the installed package defines it."""
+    function.__module__ = "tinytorch.tier"
+    return function
+
+
+def plus_100(arrays, params, saving):
+    return arrays[0] + 100, None
+
+
+def test_an_installed_kernel_stands_in_for_the_installed_definition_and_for_no_other(
+    undo, monkeypatch
+):
+    door.kernel("relu", installed(lambda arrays, params, saving: (arrays[0] + 100, None)))
     assert relu(Tensor([1.0])).item() == 101
 
     module = types.ModuleType("tinytorch.core.students")
@@ -211,6 +224,83 @@ def test_a_kernel_stands_in_for_the_installed_definition_and_for_no_other(undo, 
     assert door.kernels_for(by_a_student) == {}
     by_a_student.__module__ = "tinytorch.core.activations"
     assert "fast" in door.kernels_for(by_a_student)
+
+
+def test_a_kernel_of_ones_own_serves_a_primitive_of_ones_own_and_the_installed_one(undo):
+    @door.primitive
+    def tripled(x):
+        return x * 3
+
+    assert tripled(Tensor([1.0])).item() == 3
+    for name in ("tripled", "relu"):
+        door.kernel(name, plus_100, into="mine")
+    for function, plain in ((tripled, 3), (relu, 1)):
+        assert function(Tensor([1.0])).item() == plain
+        with use("mine"):
+            assert function(Tensor([1.0])).item() == 101
+        with use("plain"):
+            assert function(Tensor([1.0])).item() == plain
+
+
+def test_a_kernel_of_ones_own_may_be_attached_before_its_primitive_is_defined(undo):
+    door.kernel("later", plus_100, into="mine")
+
+    @door.primitive
+    def later(x):
+        return x
+
+    with use("mine"):
+        assert later(Tensor([1.0])).item() == 101
+
+
+def test_the_backward_of_a_kernel_of_ones_own_runs_whoever_wrote_the_rule(undo):
+    @door.gradient("relu")
+    def my_relu_gradient(g, call):
+        return g * 100
+
+    door.kernel("relu", plus_100, lambda g, call: g * 7, into="mine")
+    x = leaf(3)
+    with use("mine"):
+        out = relu(x)
+    out.sum().backward()
+    assert x.grad.tolist() == [7, 7, 7]
+
+
+def test_a_kernel_of_ones_own_without_a_backward_leaves_it_to_the_rule(undo):
+    door.kernel("relu", plus_100, into="mine")
+    x = Tensor([-200.0, 2.0], requires_grad=True)
+    with use("mine"):
+        relu(x).sum().backward()
+    assert x.grad.tolist() == [0, 1]  # by the rule, which reads what the kernel returned
+
+
+def test_a_kernel_of_ones_own_finds_its_operands_and_output_however_large(undo):
+    def backward(g, call):
+        return g * (call.arrays[0] > 0) * np.isfinite(call.out)
+
+    door.kernel("relu", lambda arrays, *_: (np.maximum(arrays[0], 0), None), backward, into="mine")
+    x = leaf(200, 200)  # large enough for a record to let go what an installed rule will not read
+    with use("mine"):
+        relu(x * 2.0).sum().backward()
+    assert (x.grad == 2).all()
+
+
+def test_an_output_changed_in_place_is_noticed_where_a_kernel_of_ones_own_may_read_it(undo):
+    door.kernel("neg", lambda arrays, *_: (-arrays[0], None), lambda g, call: -g, into="mine")
+    with use("mine"):
+        y = -leaf(3)
+    y.data += 1
+    with pytest.raises(GradientError, match=r"^neg: its output .* was changed in place"):
+        y.sum().backward()
+
+
+def test_where_a_set_has_no_kernel_the_fast_one_serves(undo):
+    door.kernel("relu", plus_100, into="mine")
+    x = leaf(2000)
+    with use("mine"):
+        assert softmax(leaf(200, 200)).node.kernel is door.KERNELS["softmax"]["fast"]
+    with use("plain"):
+        assert relu(x).node.kernel is None
 
 
 def test_a_kernel_that_declines_leaves_the_call_to_the_plain_definition(undo, monkeypatch):
@@ -434,12 +524,14 @@ def test_a_routine_runs_its_kernel_where_one_is_chosen_and_answers(undo):
         heard.append((params, saving))
         return None if params else (arrays[0] + 100, "nobody asks for this")
 
-    doubled.__module__ = "tinytorch.tier"  # as if it were installed
     door.kernel("doubled", forward)
-    call = door.routine(doubled)
+    call = door.routine(installed(doubled))
     with use("fast"):
         assert call(1) == 101
         assert call(1, by=3) == 3
     with use("plain"):
         assert call(1) == 2
     assert heard == [({}, False), ({"by": 3}, False)]
+    door.kernel("elsewhere", forward, into="another set")
+    with use("another set"):
+        assert call(1) == 101

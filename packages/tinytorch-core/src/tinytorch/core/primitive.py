@@ -99,8 +99,9 @@ class Record:
             self.refuse_changes(versions)
         self.needs = needs
         rule = RULES.get(name)
-        if self.kernel is not None and self.kernel.backward is not None and rule not in _OWN_RULES:
-            rule = self.kernel.backward
+        kernel = self.kernel
+        if kernel is not None and kernel.backward and (kernel.own or rule not in _OWN_RULES):
+            rule = kernel.backward
         if rule is None:
             raise GradientError(
                 f'{name} has no gradient rule: define one with @gradient("{name}"), '
@@ -135,7 +136,7 @@ class Record:
         name = self.primitive.name
         if versions != ~self.versions:  # so without a changed output, as ~ of a count is negative
             changed = "an operand"
-        elif _thrift.reads_output(name):
+        elif _thrift.reads_output(name) or (self.kernel is not None and self.kernel.own):
             changed = "its output"
         else:
             return
@@ -164,8 +165,9 @@ class Event(NamedTuple):
 # Rules and kernels, by name
 RULES: dict[str, Rule] = {}
 KERNELS: dict[str, dict[str, Kernel]] = {}
+_OWN_KERNELS: dict[str, dict[str, Kernel]] = {}  # of these, a student's or a user's
 _PRIMITIVES: dict[str, Primitive] = {}
-_OWN_RULES: set[Rule | None] = set()  # a student's or a user's: no kernel's backward replaces them
+_OWN_RULES: set[Rule | None] = set()  # so are these: no installed kernel's backward replaces them
 
 
 def gradient(*names: str) -> Callable[[Rule], Rule]:
@@ -191,6 +193,7 @@ class Kernel(NamedTuple):
 
     forward: Callable[[list[Any], dict[str, Any], bool], Any]
     backward: Rule | None
+    own: bool = False  # a student's or a user's
 
 
 def kernel(
@@ -204,24 +207,37 @@ def kernel(
 
     `forward(arrays, params, saving)` returns `(out, saved)`, or None for "not supported": then the
     plain definition runs. `saved` comes back as `call.saved` in `backward(g, call)`, which answers
-    as a gradient rule does; without a `backward` the primitive's rule is used, and so is a rule
-    that a student or a script defined. `saving` says whether a backward pass may follow.
+    as a gradient rule does; without a `backward` the primitive's rule is used. In place of an
+    installed kernel's `backward`, so is a rule that a student or a script defined. `saving` says
+    whether a backward pass may follow.
+
+    Under `use(into)`, primitives without a kernel in that set use their fast one, if they have one.
     """
-    KERNELS.setdefault(name, {})[into] = Kernel(forward, backward)
+    made = Kernel(forward, backward, own=not _installed(forward))
+    KERNELS.setdefault(name, {})[into] = made
+    if made.own:
+        _OWN_KERNELS.setdefault(name, {})[into] = made
 
 
 def kernels_for(definition: Callable[..., Any]) -> dict[str, Kernel]:
-    """Return the kernels that may stand in for `definition`.
+    """Return the kernels, present and future, that may stand in for `definition`.
 
-    A kernel is proven equal to the definition in the installed package, and serves no other: what
-    a student wrote, or a user in a script, runs as it is written.
+    An installed kernel is proven equal to the definition in the installed package, and serves no
+    other: what a student wrote, or a user in a script, runs as it is written, until they attach a
+    kernel of their own.
     """
-    return KERNELS.setdefault(definition.__name__, {}) if _installed(definition) else {}
+    table = KERNELS if _installed(definition) else _OWN_KERNELS
+    return table.setdefault(definition.__name__, {})
 
 
-def _installed(definition: Callable[..., Any]) -> bool:
+def in_place_of(kernels: dict[str, Kernel], name: str) -> Kernel | None:
+    """Return the kernel that serves where the set called `name` has none: the fast one, if any."""
+    return None if name == "plain" else kernels.get("fast")
+
+
+def _installed(definition: Any) -> bool:
     """Whether a definition is the installed package's own, not a student's or a script's."""
-    module = definition.__module__
+    module = str(getattr(definition, "__module__", None))  # a compiled function may have none
     loader = getattr(sys.modules.get(module), "__loader__", None)
     return module.partition(".")[0] == "tinytorch" and not getattr(loader, "is_workspace", False)
 
@@ -295,10 +311,12 @@ class Primitive:
 
         saved = chosen = answer = None
         try:
-            if self.kernels and (chosen := self.kernels.get(context.kernels)) is not None:
-                answer = chosen.forward(arrays, params, recording)
-                if params and not params.keys() <= self.parameters:
-                    answer = None  # kernels look up what they know: the definition refuses the rest
+            if kernels := self.kernels:
+                name = context.kernels
+                if (chosen := kernels.get(name) or in_place_of(kernels, name)) is not None:
+                    answer = chosen.forward(arrays, params, recording)
+                    if params and not params.keys() <= self.parameters:
+                        answer = None  # kernels look up what they know: the rest is refused below
             if answer is None:  # no kernel, or one that does not support these operands
                 chosen = None  # an empty **params would cost a tenth of a small operation
                 out = self.definition(*arrays, **params) if params else self.definition(*arrays)
@@ -361,7 +379,8 @@ def routine(definition: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(definition)
     def call(*arrays: Any, **params: Any) -> Any:
-        chosen = kernels.get(current().kernels)
+        name = current().kernels
+        chosen = kernels.get(name) or in_place_of(kernels, name)
         answer = chosen.forward(list(arrays), params, False) if chosen is not None else None
         return definition(*arrays, **params) if answer is None else answer[0]
 

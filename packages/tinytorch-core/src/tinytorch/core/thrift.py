@@ -5,9 +5,9 @@ needs neither, that of ReLU only the output; so of a layer and a ReLU after it o
 stay, not two. What may go is replaced by an array of the same shape and type that holds one NaN:
 rules find the shapes, and one that reads more than stands here gives NaN, which a test would see.
 
-Everything stays where somebody listens, under `kernels.use("plain")`, where the definition or the
-rule is a student's or a user's, and until module 06 is loaded: what others read is not known here.
-Left out: small arrays, where this would cost more than it saves.
+Everything stays where somebody listens, under `kernels.use("plain")`, where the definition, the
+rule or the kernel is a student's or a user's, and until module 06 is loaded: what others read is
+not known here. Left out: small arrays, where this would cost more than it saves.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def forget(record: Record) -> None:
     context = current()
     name = record.primitive.name
     rule = RULES.get(name)
+    if record.kernel is not None and record.kernel.own:
+        return
     if context.listeners or context.kernels == "plain" or rule is None or defined_outside(rule):
         return
     if "out" not in READS[name]:
