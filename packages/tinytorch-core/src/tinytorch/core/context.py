@@ -66,7 +66,8 @@ def scope(layer: object) -> Any:
 class use:  # noqa: N801  (reads as a verb)
     """Choose the set of kernels: "plain" (none), "fast", or another that kernels were attached to.
 
-    Where another set has none for an operation, the fast one serves. It acts at once, and used in `with` it puts the former set back:
+    Where another set has none for an operation, the fast one serves. It acts at once, and used in
+    `with` it puts the former set back:
 
         tinytorch.kernels.use("plain")
         with tinytorch.kernels.use("fast"): ...
