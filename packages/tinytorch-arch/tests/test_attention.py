@@ -185,6 +185,34 @@ def test_nobody_sees_the_future(kernels: str) -> None:
     assert (before[:, :, 5:] != after[:, :, 5:]).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    before=st.tuples(st.integers(1, 3), st.integers(1, 4)),
+    keys=st.integers(1, 70),
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    spread=st.sampled_from([0.1, 1.0, 1e3]),
+    is_causal=st.booleans(),
+)
+def test_a_single_query_that_keeps_nothing_is_answered_as_the_plain_definition_does(
+    seed: int,
+    before: tuple[int, int],
+    keys: int,
+    sizes: tuple[int, int],
+    spread: float,
+    is_causal: bool,
+) -> None:
+    rng = np.random.default_rng(seed)
+    q = normal(rng, *before, 1, sizes[0]) * np.float32(spread)
+    k, v = normal(rng, *before, keys, sizes[0]), normal(rng, *before, keys, sizes[1])
+    outs = []
+    for kernels in ("fast", "plain"):
+        with use(kernels):
+            outs.append(scaled_dot_product_attention(q, k, v, is_causal=is_causal).data)
+    assert outs[0].shape == (*before, 1, sizes[1])
+    np.testing.assert_allclose(*outs, 0, 1e-5 * max(1.0, spread))
+
+
 def test_causal_queries_are_the_last_of_the_positions() -> None:
     rng = np.random.default_rng(4)
     q, k, v = (normal(rng, 1, 2, 6, 4) for _ in range(3))

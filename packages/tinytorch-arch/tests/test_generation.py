@@ -193,6 +193,18 @@ def test_with_a_past_the_same_text_is_written(kernels: str) -> None:
         model.generate([1, 2, 3], 30, past=[Remembered() for _ in model.blocks])
 
 
+def test_a_past_goes_on_with_the_text_that_it_holds_and_with_no_other() -> None:
+    model = model_of()
+    past = [Remembered() for _ in model.blocks]
+    text = model.generate([1, 2, 3], 4, seed=0, past=past)
+    longer = [*text, 5]
+    assert model.generate(longer, 3, temperature=0, past=past).tolist() == (
+        model.generate(longer, 3, temperature=0).tolist()
+    )
+    with pytest.raises(ValueError, match=r"past holds 10 positions already, .* has 3 tokens"):
+        model.stream([1, 2, 3], 4, past=past)
+
+
 def test_the_model_has_both_as_methods() -> None:
     model = model_of()
     assert model.generate([1], 5, seed=1).tolist() == [1, *model.stream(np.array([1]), 5, seed=1)]

@@ -52,9 +52,10 @@ def stream(
                  Holtzman et al., "The curious case of neural text degeneration", 2020)
     seed         the same seed draws the same tokens; None goes on with the default generator
     stop         the token after which nothing follows
-    past         what the model remembers, empty at first: one for each block, see `Past`. Then
-                 only new tokens are computed, and all of them must fit the context. Without it the
-                 last `model.context` tokens are read each time
+    past         what the model remembers: one for each block, see `Past`. Then only new tokens are
+                 computed, and all of them must fit the context. It is empty at first, or holds the
+                 beginning of this very prompt, which is not read again. Without it the last
+                 `model.context` tokens are read each time
 
     The model evaluates (no dropout) and keeps no records while a token is computed; between tokens
     its mode and gradients are the caller's. Raises ValueError for options that say nothing, and
@@ -62,6 +63,11 @@ def stream(
     """
     tokens = checked_prompt(prompt)
     check_options(n, temperature, top_k, top_p)
+    if past and past[0].length >= len(tokens):
+        raise ValueError(
+            f"past holds {past[0].length} positions already, and the prompt has {len(tokens)} "
+            "tokens: empty it before another text, or give the whole text with at least one new one"
+        )
     rng = default_generator() if seed is None else np.random.default_rng(seed)
     modules = model.modules()
 

@@ -256,15 +256,17 @@ class Transformer(Module):
         x, y  tokens: integers (B, T); y[:, i] is what should come after x[:, : i + 1]
         past  one for each block, if x continues what was read before: see `Past`
 
-        Raises ShapeError for other shapes, and for a sequence longer than the context.
+        Raises ShapeError for other shapes, and for a sequence longer than the context; ValueError
+        for a past that is not this model's.
         """
         tokens = self.checked(x)
-        start = past[0].length if past else 0
+        start = self.length_of(past) if past else 0
         stop = start + tokens.shape[1]
         if stop > self.context:
+            first = "no vector is left for a later position; empty the past, " if start else ""
             raise ShapeError(
-                f"Transformer: {stop} tokens, but its context is {self.context}: give it the last "
-                f"{self.context}, or make it with context={stop} or more"
+                f"Transformer: {stop} tokens, but its context is {self.context}: {first}give it "
+                f"the last {self.context}, or make it with context={stop} or more"
             )
         # (B, T) -> (B, T, d_model); (T, d_model) is added to each example
         h = self.dropout(self.tokens(tokens) + self.positions.weight[start:stop])
@@ -280,6 +282,27 @@ class Transformer(Module):
                 "has one target, the token after it"
             )
         return cross_entropy(logits.reshape(-1, self.vocab), targets.reshape(-1))
+
+    def length_of(self, past: Sequence[Past]) -> int:
+        """How many positions `past` holds. Raises ValueError if it cannot be this model's."""
+        owner = getattr(past, "model", self)  # a past may know whose it is
+        lengths = [one.length for one in past]
+        if owner is not self:
+            raise ValueError(
+                "Transformer: this past belongs to another model, whose keys and values mean "
+                "nothing here: make one for this model"
+            )
+        if len({id(one) for one in past}) != len(self.blocks) or len(past) != len(self.blocks):
+            raise ValueError(
+                f"Transformer: {len(self.blocks)} blocks, each with a past of its own, but "
+                f"{len({id(one) for one in past})} different ones in a list of {len(past)}"
+            )
+        if min(lengths) != max(lengths):
+            raise ValueError(
+                f"Transformer: the pasts of its blocks hold {lengths} positions: they were not "
+                "filled together, or a pass was interrupted; empty them and read the text again"
+            )
+        return lengths[0]
 
     def logits(self, h: Tensor) -> Tensor:
         """How well each token fits: (B, T, d_model) -> (B, T, vocab)."""
