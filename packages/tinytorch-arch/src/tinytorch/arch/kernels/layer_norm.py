@@ -1,70 +1,32 @@
-"""Layer norm some rows at a time, with two numbers a row kept instead of normalised rows.
+"""Layer norm by thin products (`norms.py`), with the variance from sums of x and of its squares.
 
-Sums over a row are products that BLAS does (`vecdot`, with ones), three times faster than NumPy's
-mean. Weights and biases are first written out for a whole block of rows: a product of two equal
-blocks is one long loop, one with a single row is a loop for each row.
+With s = 1 / deviation, y = x s - mean s, times weight, plus bias. The variance is the mean square
+less the squared mean. That loses digits where the mean is far from 0, so there (`FAR`) x is centred
+first, which is one more walk through memory.
 
-Backward recomputes y = (x - mean) / deviation, two walks through a block that is in the cache. To
-take sums of x for sums of y would save them, and digits where the mean is far from 0 with it.
-With dy = g * weight:  dx = (dy - mean(dy) - y mean(dy y)) / deviation.
+Backward never forms y. With dy = g * weight and mean(dy y) = s mean(dy x) - mean s mean(dy):
+dx = s dy - (s s mean(dy y)) x + s (mean s mean(dy y) - mean(dy)).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytorch.core.kernels.blocks import BLOCK, FLOAT32, ones, rows, scratch
+from tinytorch.arch.kernels.norms import fits, inverse_root, mean_square, pair, parts
+from tinytorch.core.kernels.blocks import ones, rows
 from tinytorch.core.primitive import Array, Record, kernel
 
-STEP = 2 * BLOCK  # elements of a block: half a dozen of them fit a second-level cache of 1 MiB
+FAR = 4  # deviations between mean and 0: rounding then weighs 1 + 4 * 4 times as much in a variance
+NEAR = FAR * FAR / (1 + FAR * FAR)  # the same, as squared mean / mean square
 
 
 class Saved(NamedTuple):
-    """What forward leaves for backward: two numbers for each row."""
+    """What forward leaves for backward: five numbers for each row."""
 
-    mean: Array
-    inverse: Array  # 1 / deviation
-
-
-def rows_of(name: str, n: int, k: int) -> Array:
-    """An array to compute in, of n rows of k."""
-    return scratch(f"layer norm {name}", n * k).reshape(n, k)
-
-
-def in_each_row(name: str, values: Array | None, x: Array) -> Array | None:
-    """The parameters, written out for each row of a block of x; None stays None."""
-    if values is None:
-        return None
-    k = len(values)
-    block = rows_of(name, min(x.size // k, max(1, STEP // k)), k)
-    block[...] = values
-    return block
-
-
-def parts(*arrays: Array | None) -> Iterator[list[Any]]:
-    """Walk through arrays of equally many rows, a block at a time; None stays None."""
-    first = arrays[0]
-    assert first is not None
-    step = max(1, STEP // first.shape[1])
-    for start in range(0, len(first), step):
-        yield [None if a is None else a[start : start + step] for a in arrays]
-
-
-def fits(x: Any, *parameters: Any) -> bool:
-    """Whether these are for this kernel: float32, some rows, and one parameter for each feature."""
-    return (
-        type(x) is np.ndarray
-        and x.dtype is FLOAT32
-        and x.ndim > 0
-        and x.size > 0
-        and all(
-            p is None or (type(p) is np.ndarray and p.dtype is FLOAT32 and p.shape == x.shape[-1:])
-            for p in parameters
-        )
-    )
+    factors: Array  # (rows, 4): s, 0, -mean s, 1; of centred rows s, 0, 0, 1
+    taken: Array  # (rows, 1): what centring took from x
 
 
 def forward(
@@ -74,25 +36,28 @@ def forward(
         return None
     x, weight, bias = arrays
     k = x.shape[-1]
-    weights, biases = in_each_row("weights", weight, x), in_each_row("biases", bias, x)
+    lines = rows(x)
+    factors, taken = np.zeros((len(lines), 4), np.float32), np.zeros((len(lines), 1), np.float32)
+    factors[:, 3] = 1
+    both, eps = pair(weight, bias, k), params.get("eps", 1e-5)
     out = np.empty(x.shape, np.float32)
-    mean = np.empty(x.size // k, np.float32)
-    inverse = np.empty(x.size // k, np.float32)
-    for xs, ys, m, scale in parts(rows(x), rows(out), mean, inverse):
-        np.vecdot(xs, ones(k), out=m)
-        np.multiply(m, 1 / k, out=m)
-        np.subtract(xs, m[:, np.newaxis], out=ys)
-        np.vecdot(ys, ys, out=scale)
-        np.multiply(scale, 1 / k, out=scale)
-        np.add(scale, params.get("eps", 1e-5), out=scale)
-        np.sqrt(scale, out=scale)
-        np.divide(1, scale, out=scale)
-        np.multiply(ys, scale[:, np.newaxis], out=ys)
-        if weights is not None:
-            np.multiply(ys, weights[: len(ys)], out=ys)
-        if biases is not None:
-            np.add(ys, biases[: len(ys)], out=ys)
-    return out, Saved(mean, inverse) if saving else None
+    for xs, ys, f, shift, product, added in parts(lines, rows(out), factors, taken):
+        mean = xs @ ones(k)
+        mean *= 1 / k
+        square, variance = mean * mean, mean_square(xs)
+        if (square <= NEAR * variance).all():  # false where there is a nan
+            variance -= square
+        else:
+            shift[:, 0] = mean
+            xs = xs - shift
+            mean, variance = np.zeros_like(mean), mean_square(xs)
+        s = f[:, 0] = inverse_root(variance, eps)
+        np.multiply(mean, -s, out=f[:, 2])
+        np.matmul(f[:, :2], both, out=product)
+        np.multiply(product, xs, out=product)
+        np.matmul(f[:, 2:], both, out=added)
+        np.add(product, added, out=ys)
+    return out, Saved(factors, taken) if saving else None
 
 
 def backward(g: Array, call: Record) -> tuple[Any, ...]:
@@ -100,36 +65,39 @@ def backward(g: Array, call: Record) -> tuple[Any, ...]:
     needs_x, needs_weight, needs_bias = call.needs
     saved: Saved = call.saved
     k = x.shape[-1]
-    weights = in_each_row("weights", weight, x)
+    weights, same = (
+        pair(weight, None, k),
+        pair(None, None, k),
+    )  # of weights and zeros, ones and zeros
     dx = np.empty(x.shape, np.float32) if needs_x else None
-    dweight = np.zeros(k, np.float32) if needs_weight else None
-    dbias = np.zeros(k, np.float32) if needs_bias else None
+    dweight, sums = np.zeros(k, np.float32), np.zeros((2, k), np.float32)
     slopes = None if dx is None else rows(dx)
-    for xs, gs, slope, m, scale in parts(rows(x), rows(g), slopes, saved.mean, saved.inverse):
-        n = len(xs)
-        y, product = rows_of("y", n, k), rows_of("product", n, k)
-        np.subtract(xs, m[:, np.newaxis], out=y)
-        np.multiply(y, scale[:, np.newaxis], out=y)
-        if dweight is not None:
-            np.multiply(gs, y, out=product)
-            dweight += ones(n) @ product
-        if dbias is not None:
-            dbias += ones(n) @ gs
+    for xs, gs, slope, f, shift, product, total in parts(rows(x), rows(g), slopes, *saved):
+        if shift.any():
+            xs = xs - shift
+        np.multiply(gs, xs, out=product)
+        if needs_weight:
+            dweight += f[:, 0] @ product
+        if needs_weight or needs_bias:
+            sums += f[:, 2:].T @ gs  # (2, k): of -mean s g, and of g
         if slope is None:
             continue
-        if weights is not None:
-            np.multiply(gs, weights[:n], out=slope)
-        else:
-            np.copyto(slope, gs)
-        along_y = np.vecdot(slope, y)
-        np.multiply(along_y, 1 / k, out=along_y)
-        along_ones = np.vecdot(slope, ones(k))
-        np.multiply(along_ones, 1 / k, out=along_ones)
-        np.multiply(y, along_y[:, np.newaxis], out=y)
-        np.subtract(slope, y, out=slope)
-        np.subtract(slope, along_ones[:, np.newaxis], out=slope)
-        np.multiply(slope, scale[:, np.newaxis], out=slope)
-    return dx, dweight, dbias
+        s, rest = f[:, 0], f[:, 2]
+        mean_dy = gs @ weights[0] * (1 / k)
+        along_x = product @ weights[0] * (1 / k)
+        along_y = s * along_x + rest * mean_dy
+        of_x, alone = np.zeros((2, len(xs), 2), np.float32)
+        np.multiply(s * s, -along_y, out=of_x[:, 0])
+        np.multiply(-s, rest * along_y + mean_dy, out=alone[:, 0])
+        np.matmul(f[:, :2], weights, out=total)
+        np.multiply(total, gs, out=total)
+        np.matmul(of_x, same, out=product)
+        np.multiply(product, xs, out=product)
+        np.add(total, product, out=total)
+        np.matmul(alone, same, out=product)
+        np.add(total, product, out=slope)
+    dweight += sums[0]
+    return dx, dweight if needs_weight else None, sums[1] if needs_bias else None
 
 
 kernel("layer_norm", forward, backward)

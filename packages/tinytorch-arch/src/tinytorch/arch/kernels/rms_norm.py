@@ -1,6 +1,6 @@
-"""RMS norm some rows at a time, with one number a row kept: see `layer_norm.py`, which has a mean.
+"""RMS norm by thin products (`norms.py`), with one number a row kept: s = 1 / size.
 
-With y = x / size and dy = g * weight:  dx = (dy - y mean(dy y)) / size.
+y = x s, times weight. With dy = g * weight:  dx = s dy - (s s s mean(dy x)) x.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.arch.kernels.layer_norm import fits, in_each_row, parts, rows_of
-from tinytorch.core.kernels.blocks import ones, rows
+from tinytorch.arch.kernels.norms import fits, inverse_root, mean_square, pair, parts
+from tinytorch.core.kernels.blocks import rows
 from tinytorch.core.primitive import Array, Record, kernel
 
 
@@ -20,47 +20,38 @@ def forward(
     if len(arrays) != 2 or not fits(*arrays):
         return None
     x, weight = arrays
-    k = x.shape[-1]
-    weights = in_each_row("weights", weight, x)
+    lines = rows(x)
+    factors = np.zeros((len(lines), 2), np.float32)  # s, 0
+    factors[:, 0] = inverse_root(mean_square(lines), params.get("eps", 1e-6))
+    weights = pair(weight, None, x.shape[-1])
     out = np.empty(x.shape, np.float32)
-    inverse = np.empty(x.size // k, np.float32)  # 1 / size
-    for xs, ys, scale in parts(rows(x), rows(out), inverse):
-        np.vecdot(xs, xs, out=scale)
-        np.multiply(scale, 1 / k, out=scale)
-        np.add(scale, params.get("eps", 1e-6), out=scale)
-        np.sqrt(scale, out=scale)
-        np.divide(1, scale, out=scale)
-        np.multiply(xs, scale[:, np.newaxis], out=ys)
-        if weights is not None:
-            np.multiply(ys, weights[: len(ys)], out=ys)
-    return out, inverse if saving else None
+    for xs, ys, f, product, _ in parts(lines, rows(out), factors):
+        np.matmul(f, weights, out=product)
+        np.multiply(product, xs, out=ys)
+    return out, factors if saving else None
 
 
 def backward(g: Array, call: Record) -> tuple[Any, ...]:
     x, weight = call.arrays
     k = x.shape[-1]
-    weights = in_each_row("weights", weight, x)
+    weights, same = pair(weight, None, k), pair(None, None, k)
     dx = np.empty(x.shape, np.float32) if call.needs[0] else None
     dweight = np.zeros(k, np.float32) if call.needs[1] else None
     slopes = None if dx is None else rows(dx)
-    for xs, gs, slope, scale in parts(rows(x), rows(g), slopes, call.saved):
-        n = len(xs)
-        y, product = rows_of("y", n, k), rows_of("product", n, k)
-        np.multiply(xs, scale[:, np.newaxis], out=y)
+    for xs, gs, slope, f, product, total in parts(rows(x), rows(g), slopes, call.saved):
+        np.multiply(gs, xs, out=product)
         if dweight is not None:
-            np.multiply(gs, y, out=product)
-            dweight += ones(n) @ product
+            dweight += f[:, 0] @ product
         if slope is None:
             continue
-        if weights is not None:
-            np.multiply(gs, weights[:n], out=slope)
-        else:
-            np.copyto(slope, gs)
-        along_y = np.vecdot(slope, y)
-        np.multiply(along_y, 1 / k, out=along_y)
-        np.multiply(y, along_y[:, np.newaxis], out=y)
-        np.subtract(slope, y, out=slope)
-        np.multiply(slope, scale[:, np.newaxis], out=slope)
+        of_x = np.zeros_like(f)
+        of_x[:, 0] = product @ weights[0]
+        of_x *= -1 / k * f[:, :1] ** 3
+        np.matmul(f, weights, out=total)
+        np.multiply(total, gs, out=total)
+        np.matmul(of_x, same, out=product)
+        np.multiply(product, xs, out=product)
+        np.add(total, product, out=slope)
     return dx, dweight
 
 
