@@ -78,7 +78,13 @@ def arrays_in(value: Any) -> list[Array]:
     if isinstance(value, np.ndarray):
         return [value]
     if isinstance(value, tuple | list):
-        return [array for each in value for array in arrays_in(each)]
+        found = []
+        for each in value:  # arrays, mostly: this is called for every event of a profile
+            if isinstance(each, np.ndarray):
+                found.append(each)
+            elif each is not None and type(each) is not int:
+                found += arrays_in(each)
+        return found
     data = getattr(value, "_data", None)
     return [data] if isinstance(data, np.ndarray) else []
 

@@ -1,0 +1,129 @@
+"""A profile as text: columns as PyTorch's profiler prints them, and below what they add up to.
+
+Left out: what is in the rows (`profile_rows.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinytorch.core.measurement import in_bytes, in_seconds
+from tinytorch.opt.profile_rows import Row, rows, total
+
+if TYPE_CHECKING:
+    from tinytorch.opt.profiling import Profiler
+
+UNKNOWN = "-"
+
+
+def in_count(count: float) -> str:
+    """A number of operations in few characters: 833k, 25M, 1.2G.
+
+    >>> in_count(833_040), in_count(12), in_count(2.5e10)
+    ('833k', '12', '25G')
+    """
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.3g}"
+
+
+def cells(row: Row, whole: int, by: str) -> list[str]:
+    """The texts of one row; `whole` is the time of all."""
+    share = f"{100 * row.self_time / whole:.1f}%" if whole else UNKNOWN
+    times = [share, time_of(row.self_time)]
+    if by == "layer":
+        times.append(time_of(row.total))
+    times += [time_of(row.forward), time_of(row.backward), str(row.calls + row.rules)]
+    if not row.known:
+        return [*times, *[UNKNOWN] * 5, in_bytes(row.made)]
+    more = ">" if row.unknown else ""  # of some calls the cost is not known
+    return [
+        *times,
+        more + in_count(row.flops),
+        more + in_count(row.other),
+        more + in_bytes(row.bytes).replace(" bytes", " B"),
+        f"{row.operations_per_second / 1e9:.3g}",
+        f"{row.bytes_per_second / 1e9:.3g}",
+        in_bytes(row.made).replace(" bytes", " B"),
+    ]
+
+
+def time_of(nanoseconds: int) -> str:
+    """A time, or nothing where none was spent."""
+    return in_seconds(nanoseconds / 1e9) if nanoseconds else UNKNOWN
+
+
+def headers(by: str) -> list[str]:
+    totals = ["Total"] if by == "layer" else []
+    return [
+        "Name", "Self %", "Self", *totals, "Forward", "Backward", "Calls",
+        "FLOPs", "Other", "Bytes", "GFLOP/s", "GB/s", "Made",
+    ]  # fmt: skip
+
+
+def titled(profile: Profiler, row: Row) -> str:
+    """The name of a row, with the class of a layer that is not named after it."""
+    kind = profile.layers.kinds.get(row.name, row.name)
+    return row.name if row.name.partition("#")[0].endswith(kind) else f"{row.name} ({kind})"
+
+
+def grid(profile: Profiler, by: str, sort: str | None, limit: int | None) -> list[list[str]]:
+    """Headers and rows as texts. Layers in order stand indented below the one around them."""
+    found = rows(profile.events, by, sort)
+    whole = sum(call.self_time for call in profile.events)
+    indented = by == "layer" and sort in (None, "order")
+    return [
+        headers(by),
+        *(
+            ["  " * (row.depth if indented else 0) + titled(profile, row), *cells(row, whole, by)]
+            for row in found[:limit]
+        ),
+    ]
+
+
+def table(
+    profile: Profiler, by: str = "primitive", sort: str | None = None, limit: int | None = None
+) -> str:
+    """The whole table, and `summary` below it."""
+    texts = grid(profile, by, sort, limit)
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
+    rule = "  ".join("-" * width for width in widths)
+    first, *others = [
+        "  ".join(
+            text.ljust(width) if column == 0 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in texts
+    ]
+    return "\n".join([rule, first, rule, *others, rule, *summary(profile)])
+
+
+def summary(profile: Profiler) -> list[str]:
+    """Time, memory and operations of all, in sentences."""
+    all_ = total(profile.events)
+    events = all_.calls + all_.rules
+    if not events:
+        return ["Nothing was heard: no primitive was called within the block, in its thread."]
+    apart = max(profile.time - all_.total, 0)
+    lines = [
+        f"Time: {time_of(profile.time)} in the block; {time_of(all_.total)} in primitives (forward "
+        f"{time_of(all_.forward)}, backward {time_of(all_.backward)}), {time_of(apart)} outside,",
+        f"  of which {time_of(profile.own_time)} in this profiler itself: {events} events, "
+        f"{time_of(profile.own_time // events)} each.",
+        f"Memory: calls held {in_bytes(profile.memory.peak)} at the peak, beside "
+        f"{in_bytes(profile.memory.given_peak)} that they were given (weights, inputs).",
+    ]
+    if all_.known:
+        some = " at least" if all_.unknown else ""
+        lines.append(
+            f"Operations: {in_count(all_.flops)} FLOPs{some} in products, {in_count(all_.other)} "
+            f"others; {all_.operations_per_second / 1e9:.3g} GFLOP/s and "
+            f"{all_.bytes_per_second / 1e9:.3g} GB/s while in primitives."
+        )
+    if all_.unknown:
+        lines.append(
+            f"{all_.unknown} events are of primitives whose cost nobody stated "
+            '(tinytorch.opt.costs: @cost("name")): they are shown as -.'
+        )
+    return lines
