@@ -5,6 +5,8 @@ Left out: `unique`, `searchsorted` and other questions whose answer's shape depe
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinytorch.core.errors import ShapeError
@@ -47,6 +49,7 @@ def topk(x: Tensor, k: int, axis: int = -1) -> tuple[Tensor, Tensor]:
         raise ShapeError(
             f"topk: k is {k}, but axis {axis} of shape {x.shape} has {x.shape[axis]} elements"
         )
-    order = argsort(x, axis=axis, descending=True).data
-    indices = Tensor(np.take(order, np.arange(k), axis))
+    first: list[Any] = [slice(None)] * x.ndim
+    first[axis] = slice(k)
+    indices = argsort(x, axis=axis, descending=True)[tuple(first)]
     return take_along_axis(x, indices, axis=axis), indices
