@@ -154,6 +154,13 @@ def symmetric(largest: Any, axis: int | None = None, *, bits: int = 8) -> Quanti
     return Quantization(scale, np.zeros(scale.shape), axis, bits=bits)
 
 
+def magnitudes(weight: Array, axis: int, per_channel: bool = True) -> Array:
+    """The largest magnitude of each channel's weights, (channels,); or of all, as often."""
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    largest = np.abs(weight).max(axis=others)
+    return largest if per_channel else np.full_like(largest, largest.max())
+
+
 def _finite(value: Any) -> Array:
     array = np.asarray(value, np.float64)
     if not np.isfinite(array).all():
@@ -249,13 +256,12 @@ class QuantizedLayer(Module):
             raise ValueError("inputs have one scale: of a sum of products no other comes out")
         weight, bias = layer.weight.data, None if layer.bias is None else layer.bias.data
         axis = self.weight_axis % weight.ndim
-        others = tuple(i for i in range(weight.ndim) if i != axis)
-        largest = np.abs(weight).max(axis=others).astype(np.float64)  # (out,)
+        largest = magnitudes(weight, axis, per_channel)  # (out,)
         if bias is not None:  # the scale must be so large that the bias, too, is an int32
             floor = np.abs(bias) / (np.float64(inputs.scale) * LARGEST_BIAS)
             largest = np.maximum(largest, floor * limits(bits)[1])
-        if not per_channel:
-            largest = np.full_like(largest, largest.max())
+            if not per_channel:
+                largest = np.full_like(largest, largest.max())
         weights = symmetric(largest, axis, bits=bits)
         self.bits, self.input_bits = bits, inputs.bits
         self.register_buffer("weight", Tensor(weights.quantize(weight)))
@@ -339,22 +345,43 @@ def quantize(
     Batch normalisation is folded into the convolutions first. Raises ValueError for batches with
     NaN, for none, and for a layer that they do not reach.
     """
+    model, scales = input_scales(model, batches, observer, bits, symmetric_inputs, skip)
+    layers = dict(model.named_modules())
+    exchange: dict[str, Module] = {
+        name: QUANTIZED[type(layers[name])](
+            layers[name], inputs, bits=bits, per_channel=per_channel
+        )
+        for name, inputs in scales.items()
+    }
+    return replaced(model, exchange)
+
+
+def input_scales(
+    model: Module,
+    batches: Iterable[Any],
+    observer: Callable[[], Observer],
+    bits: int,
+    symmetric_inputs: bool,
+    skip: Iterable[str],
+) -> tuple[Module, dict[str, Quantization]]:
+    """Return the model with normalisations folded, and how the inputs of each layer are rounded.
+
+    Arguments and errors are those of `quantize`.
+    """
     stream = (inputs_of(batch) for batch in batches)
     first = next(stream, None)
     if first is None:
         raise ValueError("quantize: no batches to calibrate with. Is the iterator used up?")
     model = fold_batch_norm(model, first[:2]).eval()
-    layers = quantizable(model, skip)
-    seen = observe(model, itertools.chain([first], stream), observer, layers)
-    exchange: dict[str, Module] = {}
-    for name, layer in layers.items():
-        low, high = seen[name].range(bits)
-        if symmetric_inputs:
-            inputs = symmetric(max(-low, high), bits=bits)
-        else:
-            inputs = affine(low, high, bits=bits)
-        exchange[name] = QUANTIZED[type(layer)](layer, inputs, bits=bits, per_channel=per_channel)
-    return replaced(model, exchange)
+    seen = observe(model, itertools.chain([first], stream), observer, quantizable(model, skip))
+    scales = {}
+    for name, observed in seen.items():
+        low, high = observed.range(bits)
+        largest = max(-low, high)
+        scales[name] = (
+            symmetric(largest, bits=bits) if symmetric_inputs else affine(low, high, bits=bits)
+        )
+    return model, scales
 
 
 QUANTIZED: dict[type, type[QuantizedLayer]] = {Linear: QuantizedLinear, Conv2d: QuantizedConv2d}
@@ -375,4 +402,5 @@ def state_bytes(model: Module) -> int:
 
 
 # The fast forms attach themselves. Here, because they stand in for what is defined above.
+from tinytorch.opt import quantized_costs as _costs  # noqa: E402, F401  (and what they cost)
 from tinytorch.opt.kernels import integer as _integer  # noqa: E402, F401
