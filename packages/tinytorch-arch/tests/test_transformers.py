@@ -94,6 +94,22 @@ def test_the_fast_forms_equal_the_plain_definitions(
             np.testing.assert_allclose(fast, plain, 0, 2e-5 * size)
 
 
+@pytest.mark.parametrize("shape", [(7,), (1, 1, 300)])
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("far", [0, 40])
+def test_a_single_row_that_keeps_nothing_is_normalised_like_any(
+    shape: tuple[int, ...], with_bias: bool, far: float
+) -> None:
+    rng = np.random.default_rng(4)
+    x, weight = normal(rng, *shape) + np.float32(far), normal(rng, shape[-1])
+    bias = normal(rng, shape[-1]) if with_bias else None
+    with use("plain"):
+        plain = layer_norm(x, weight, bias, eps=0.1).data
+    fast = layer_norm(x, weight, bias, eps=0.1).data
+    assert fast.shape == shape
+    np.testing.assert_allclose(fast, plain, 0, 2e-5)
+
+
 def test_a_normalised_row_has_mean_0_and_variance_1_whatever_came_in() -> None:
     x = normal(np.random.default_rng(0), 5, 64) * 7 + 3
     y = LayerNorm(64)(Tensor(x)).data
@@ -344,9 +360,7 @@ def test_it_is_saved_and_loaded_by_name(tmp_path: Any) -> None:
 
 def test_what_cannot_be_read_is_explained() -> None:
     model = tiny()
-    with pytest.raises(
-        ShapeError, match="10 tokens, but its context is 9: give it the last 9"
-    ):
+    with pytest.raises(ShapeError, match="10 tokens, but its context is 9: give it the last 9"):
         model(np.zeros((1, 10), int))
     with pytest.raises(ShapeError, match=r"\(batch, positions\), not \(3,\); x\[None\]"):
         model(np.array([1, 2, 3]))

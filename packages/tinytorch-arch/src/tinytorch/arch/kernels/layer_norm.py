@@ -4,12 +4,15 @@ With s = 1 / deviation, y = x s - mean s, times weight, plus bias. The variance 
 less the squared mean. That loses digits where the mean is far from 0, so there (`FAR`) x is centred
 first, which is one more walk through memory.
 
+A single row, which is all that a model has which writes token by token, is a vector: five calls.
+
 Backward never forms y. With dy = g * weight and mean(dy y) = s mean(dy x) - mean s mean(dy):
 dx = s dy - (s s mean(dy y)) x + s (mean s mean(dy y) - mean(dy)).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +32,19 @@ class Saved(NamedTuple):
     taken: Array  # (rows, 1): what centring took from x
 
 
+def of_one_row(x: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
+    """Layer norm of an x that has one row; it keeps nothing for backward."""
+    k = x.shape[-1]
+    row = x.reshape(k)
+    y: Array = row - float(row @ ones(k)) / k
+    y /= math.sqrt(float(y @ y) / k + eps)
+    if weight is not None:
+        y *= weight
+    if bias is not None:
+        y += bias
+    return y.reshape(x.shape)
+
+
 def forward(
     arrays: list[Any], params: dict[str, Any], saving: bool
 ) -> tuple[Array, Saved | None] | None:
@@ -36,6 +52,8 @@ def forward(
         return None
     x, weight, bias = arrays
     k = x.shape[-1]
+    if x.size == k and not saving:
+        return of_one_row(x, weight, bias, params.get("eps", 1e-5)), None
     lines = rows(x)
     factors, taken = np.zeros((len(lines), 4), np.float32), np.zeros((len(lines), 1), np.float32)
     factors[:, 3] = 1
