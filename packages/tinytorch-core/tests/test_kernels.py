@@ -157,6 +157,16 @@ def test_the_kernel_of_relu_takes_a_single_block_too_and_keeps_its_layout():
     assert activations.relu(Tensor(np.ones(BLOCK), requires_grad=True)).node.kernel is not None
 
 
+@pytest.mark.parametrize("step", [-1, 2, 40, -40])
+def test_the_kernel_of_relu_takes_views_however_far_they_reach(step):
+    whole = np.random.default_rng(0).standard_normal(2000 * abs(step), dtype=np.float32)
+    x = Tensor([0.0])
+    x._data = whole[::step]
+    np.testing.assert_array_equal(activations.relu(x).data, np.maximum(x._data, 0))
+    x._data = whole[:2000].reshape(40, 50).T
+    np.testing.assert_array_equal(activations.relu(x).data, np.maximum(x._data, 0))
+
+
 def test_what_a_kernel_saved_is_not_changed_by_its_backward():
     logits = Tensor(np.random.default_rng(0).standard_normal((6, 4)), requires_grad=True)
     loss = cross_entropy(logits, np.array([0, 1, 2, 3, 0, 1]))

@@ -1,8 +1,10 @@
 """Max and average pooling by slices, some images at a time, in whatever layout they have.
 
 The plain definitions copy the images into a margin with their channels last. Without a margin the
-patches can be taken from the images as they are: a slice for each place of the kernel. And where
-patches do not overlap, each pixel has one answer, so the gradient is written and not added up.
+patches can be taken from the images as they are. Rows are combined first and columns of the result
+then: kh + kw slices in place of kh kw, and those of rows are long runs of memory. Backward takes a
+slice for each place of the kernel; where patches do not overlap, each pixel has one answer, so the
+gradient is written and not added up.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ from tinytorch.core.primitive import Array, Record, kernel
 
 
 class Way(NamedTuple):
-    """How a pooling goes: its walk, and for each place of the kernel the pixels it meets."""
+    """How a pooling goes: its walk, and for each row and column of the kernel what it meets."""
 
     walk: Walk
-    places: list[tuple[slice, slice]]
+    rows: list[slice]
+    columns: list[slice]
+    places: list[tuple[slice, slice]]  # each of the rows with each of the columns
     margin: bool  # whether there is one
     apart: bool  # whether no two patches share a pixel
     full: bool  # whether every pixel is in a patch
@@ -58,6 +62,7 @@ def known_way(name: str, image: Pair, kernel: Any, stride: Any, padding: Any) ->
     covered = [k * n for k, n in zip(walk.kernel, walk.out, strict=True)]
     return Way(
         walk,
+        *met,
         [(rows, columns) for rows in met[0] for columns in met[1]],
         max(walk.before) > 0,
         all(s >= k for s, k in zip(walk.stride, walk.kernel, strict=True)),
@@ -70,13 +75,18 @@ def is_channels_last(x: Array) -> bool:
     return x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
-def room(x: Array, size: Pair, zeros: bool = False) -> Array:
-    """Return an array (N, C, *size) in the layout of x."""
-    count, channels = x.shape[:2]
-    make = np.zeros if zeros else np.empty
-    if is_channels_last(x):
-        return make((count, *size, channels), np.float32).transpose(0, 3, 1, 2)
-    return make((count, channels, *size), np.float32)
+def room(shape: tuple[int, ...], last: bool, name: str = "", zeros: bool = False) -> Array:
+    """Return an array (N, C, H, W), in memory with its channels last or not.
+
+    With a name it is a buffer of this thread, without one it is new.
+    """
+    count, channels, height, width = shape
+    lies = (count, height, width, channels) if last else shape
+    if name:
+        array = scratch(name, math.prod(shape)).reshape(lies)
+    else:
+        array = np.zeros(lies, np.float32) if zeros else np.empty(lies, np.float32)
+    return array.transpose(0, 3, 1, 2) if last else array
 
 
 def pieces(x: Array, way: Way, fill: float) -> Iterator[tuple[slice, Array]]:
@@ -96,35 +106,34 @@ def pieces(x: Array, way: Way, fill: float) -> Iterator[tuple[slice, Array]]:
 
 
 def reduced(x: Array, way: Way, fill: float, combine: np.ufunc) -> Array:
-    """Combine what the places of the kernel meet."""
-    y = room(x, way.walk.out)
-    (rows, columns), *others = way.places
+    """Combine what the rows of the kernel meet, and of that what its columns meet."""
+    last = is_channels_last(x)
+    y = room((*x.shape[:2], *way.walk.out), last)
     for these, images in pieces(x, way, fill):
-        part = y[these]
-        if not others:
-            part[...] = images[:, :, rows, columns]
-            continue
-        first, *rest = others
-        combine(images[:, :, rows, columns], images[:, :, first[0], first[1]], out=part)
-        for more in rest:
-            combine(part, images[:, :, more[0], more[1]], out=part)
+        count, channels, _, width = images.shape
+        shape = count, channels, way.walk.out[0], width
+        lines = room(shape, last or way.margin, "pool lines")
+        combined([images[:, :, rows] for rows in way.rows], combine, lines)
+        combined([lines[:, :, :, columns] for columns in way.columns], combine, y[these])
     return y
 
 
-def buffer_like(part: Array, name: str) -> Array:
-    """Return a buffer of this thread, in the shape and order of axes of `part`."""
-    flat = scratch(name, part.size)
-    count, channels, height, width = part.shape
-    if is_channels_last(part):
-        return flat.reshape(count, height, width, channels).transpose(0, 3, 1, 2)
-    return flat.reshape(part.shape)
+def combined(parts: list[Array], combine: np.ufunc, out: Array) -> None:
+    """Write parts of one shape, combined, into `out`."""
+    if len(parts) == 1:
+        out[...] = parts[0]
+        return
+    combine(parts[0], parts[1], out=out)
+    for part in parts[2:]:
+        combine(out, part, out=out)
 
 
 def framed(x: Array, way: Way) -> tuple[Array, Array]:
     """Return zeros for the gradient of x in its margin, and the part of them that is that of x."""
     (top, left), (bottom, right) = way.walk.before, way.walk.after
     height, width = x.shape[2:]
-    whole = room(x, (top + height + bottom, left + width + right), zeros=not way.full)
+    shape = (*x.shape[:2], top + height + bottom, left + width + right)
+    whole = room(shape, is_channels_last(x), zeros=not way.full)
     return whole, whole[:, :, top : top + height, left : left + width]
 
 
@@ -142,7 +151,7 @@ def max_backward(g: Array, call: Record) -> Array:
         best, slopes, part = call.out[these], g[these], whole[these]
         wins = np.empty_like(best, bool)
         open_to_all = np.ones_like(best, bool)
-        mask = buffer_like(best, "pool mask")
+        mask = room(best.shape, is_channels_last(best), "pool mask")
         for rows, columns in way.places:
             np.equal(images[:, :, rows, columns], best, out=wins)
             np.logical_and(wins, open_to_all, out=wins)

@@ -8,16 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.kernels.blocks import BLOCK, ZEROS, dense, elements, scratch, worth_it
+from tinytorch.core.kernels.blocks import BLOCK, FLOAT32, ZEROS, dense, elements, scratch, worth_it
 from tinytorch.core.primitive import Array, Record, kernel
+
+
+def zeros_like(x: Array) -> Array | None:
+    """Return zeros that lie in memory as `x` does, which `np.maximum` keeps; None if x reaches far.
+
+    They are a view of one block of zeros: whatever part of it a step leads to, there is a zero.
+    """
+    try:
+        return np.ndarray(x.shape, FLOAT32, ZEROS, 0, x.strides)
+    except ValueError:  # outside of the block
+        return None
 
 
 def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> tuple[Array, None] | None:
     (x,) = arrays
     if not worth_it(x, least=1024):
         return None
-    if x.size <= BLOCK and x.flags.c_contiguous:  # one block, and no walk through it
-        return np.maximum(x, ZEROS[: x.size].reshape(x.shape)), None
+    if x.size <= BLOCK and (zeros := zeros_like(x)) is not None:  # one block: no walk through it
+        return np.maximum(x, zeros), None
     x = dense(x)
     out = np.empty_like(x)
     for xs, ys in elements(x, out):
