@@ -77,7 +77,7 @@ class Layers:
         self._model = model
         self.kinds: dict[str, str] = {}  # the class of each layer, by its name
         self._known: dict[tuple[int, ...], tuple[tuple[object, ...], tuple[str, ...]]] = {}
-        self._roots: dict[int, str] = {}
+        self._roots: dict[int, dict[int, str]] = {}  # of each outermost module: names by id
 
     def of(self, scope: tuple[object, ...]) -> tuple[str, ...]:
         """The name of each layer in a scope, outermost first."""
@@ -90,20 +90,28 @@ class Layers:
 
     def _named(self, scope: tuple[object, ...]) -> list[str]:
         root = scope[0]
-        top = self._roots.get(id(root))
-        if top is None:
-            kind = type(root).__name__
-            others = sum(name.partition("#")[0] == kind for name in self._roots.values())
-            top = self._roots[id(root)] = f"{kind}#{others + 1}" if others else kind
-        inside = {}
+        names = self._roots.get(id(root)) or self._names_in(root)
+        if any(id(layer) not in names for layer in scope) and isinstance(root, Module):
+            names |= self._inside(root, names)  # it may have grown since
+        path: list[str] = []
+        for layer in scope:
+            path.append(names.get(id(layer)) or f"{path[-1]}.{type(layer).__name__}")
+        return path
+
+    def _names_in(self, root: object) -> dict[int, str]:
+        """Name an outermost module, and all inside it, for the first time."""
+        kind = type(root).__name__
+        others = sum(names[key].partition("#")[0] == kind for key, names in self._roots.items())
+        names = {id(root): f"{kind}#{others + 1}" if others else kind}
         if isinstance(root, Module):
-            prefix = "" if root is self._model else top
-            inside = {id(module): name for name, module in root.named_modules(prefix)}
-        names = [top]
-        for layer in scope[1:]:
-            unknown = f"{names[-1]}.{type(layer).__name__}"
-            names.append(inside.get(id(layer), unknown))
+            names |= self._inside(root, names)
+        self._roots[id(root)] = names
         return names
+
+    def _inside(self, root: Module, names: dict[int, str]) -> dict[int, str]:
+        top = names[id(root)]
+        found = root.named_modules("" if root is self._model else top)
+        return {id(module): name or top for name, module in found}
 
 
 class Profiler:
