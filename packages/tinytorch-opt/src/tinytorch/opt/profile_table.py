@@ -5,6 +5,7 @@ Left out: what is in the rows (`profile_rows.py`).
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from tinytorch.core.measurement import in_bytes, in_seconds
@@ -96,7 +97,10 @@ def table(
         )
         for row in texts
     ]
-    return "\n".join([rule, first, rule, *others, rule, *summary(profile)])
+    below = [
+        textwrap.fill(line, max(len(rule), 72), subsequent_indent="  ") for line in summary(profile)
+    ]
+    return "\n".join([rule, first, rule, *others, rule, *below])
 
 
 def summary(profile: Profiler) -> list[str]:
@@ -107,19 +111,20 @@ def summary(profile: Profiler) -> list[str]:
         return ["Nothing was heard: no primitive was called within the block, in its thread."]
     apart = max(profile.time - all_.total, 0)
     lines = [
-        f"Time: {time_of(profile.time)} in the block; {time_of(all_.total)} in primitives (forward "
-        f"{time_of(all_.forward)}, backward {time_of(all_.backward)}), {time_of(apart)} outside,",
-        f"  of which {time_of(profile.own_time)} in this profiler itself: {events} events, "
+        f"Time: {time_of(profile.time)} in the block; {time_of(all_.total)} in primitives "
+        f"(forward {time_of(all_.forward)}, backward {time_of(all_.backward)}) and "
+        f"{time_of(apart)} outside, of which {time_of(profile.own_time)} in this profiler itself: {events} events, "
         f"{time_of(profile.own_time // events)} each.",
         f"Memory: calls held {in_bytes(profile.memory.peak)} at the peak, beside "
-        f"{in_bytes(profile.memory.given_peak)} that they were given (weights, inputs).",
+        f"{in_bytes(profile.memory.given_peak)} that they were given (weights, inputs). Made: "
+        "bytes of new results.",
     ]
     if all_.known:
         some = " at least" if all_.unknown else ""
         lines.append(
-            f"Operations: {in_count(all_.flops)} FLOPs{some} in products, {in_count(all_.other)} "
-            f"others; {all_.operations_per_second / 1e9:.3g} GFLOP/s and "
-            f"{all_.bytes_per_second / 1e9:.3g} GB/s while in primitives."
+            f"Operations: {in_count(all_.flops)} FLOPs{some} in products (2 for each multiply-add) "
+            f"and {in_count(all_.other)} others; {all_.operations_per_second / 1e9:.3g} GFLOP/s "
+            f"and {all_.bytes_per_second / 1e9:.3g} GB/s while in primitives."
         )
     if all_.unknown:
         lines.append(

@@ -78,6 +78,8 @@ class Layers:
         self.kinds: dict[str, str] = {}  # the class of each layer, by its name
         self._known: dict[tuple[int, ...], tuple[tuple[object, ...], tuple[str, ...]]] = {}
         self._roots: dict[int, dict[int, str]] = {}  # of each outermost module: names by id
+        if model is not None:
+            self._names_in(model)  # now, so that no block has to wait for it
 
     def of(self, scope: tuple[object, ...]) -> tuple[str, ...]:
         """The name of each layer in a scope, outermost first."""

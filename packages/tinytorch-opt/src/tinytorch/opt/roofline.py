@@ -157,7 +157,8 @@ def as_text(machine: Machine, found: Sequence[Point], width: int = 72, most: int
     most  how many points stand in the plot; its marks are few
     """
     intensities = [point.intensity for point in found] or [machine.ridge]
-    low, high = min(*intensities, machine.ridge / 4), max(*intensities, machine.ridge * 4)
+    # so wide that both axes are logarithmic
+    low, high = min(*intensities, machine.ridge / 128), max(*intensities, machine.ridge * 4)
     steps = np.geomspace(low, high, 2 * width)
     curves = {"roof": [(i, machine.attainable(i) / 1e9) for i in steps]}
     for point in found[:most]:
