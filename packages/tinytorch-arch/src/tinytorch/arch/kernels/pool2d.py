@@ -54,16 +54,17 @@ def way_for(name: str, x: Any, params: dict[str, Any]) -> Way | None:
 def known_way(name: str, image: Pair, kernel: Any, stride: Any, padding: Any) -> Way:
     """Work a way out once. Raises ValueError where there is none."""
     walk = pool_walk(name, (1, 1, *image), kernel, stride, padding)
-    met = [
+    rows, columns = (
         [slice(i, i + s * (n - 1) + 1, s) for i in range(k)]
         for k, s, n in zip(walk.kernel, walk.stride, walk.out, strict=True)
-    ]
+    )
     framed = [n + b + a for n, b, a in zip(image, walk.before, walk.after, strict=True)]
     covered = [k * n for k, n in zip(walk.kernel, walk.out, strict=True)]
     return Way(
         walk,
-        *met,
-        [(rows, columns) for rows in met[0] for columns in met[1]],
+        rows,
+        columns,
+        [(row, column) for row in rows for column in columns],
         max(walk.before) > 0,
         all(s >= k for s, k in zip(walk.stride, walk.kernel, strict=True)),
         walk.stride == walk.kernel and covered == framed,
