@@ -102,7 +102,7 @@ class DistillationLoss:
                 return self.teacher(x).data
 
     def of(self, student: Module) -> Student:
-        """Return the student as a model that gives this loss: `Trainer(loss.of(student), None, ..)`."""
+        """Return the student as a model that gives this loss, for `Trainer(..., None, ...)`."""
         return Student(student, self)
 
 
