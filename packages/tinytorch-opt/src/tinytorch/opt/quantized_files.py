@@ -1,4 +1,4 @@
-"""A quantised model in a file: int8 as int8, scales and zero points beside it, and no examples.
+"""A quantised model in a file: int8 as int8, int4 as int4, scales beside them, and no examples.
 
     save_quantized(small, "lenet5.int8.safetensors")
     small = load_quantized("lenet5.int8.safetensors", LeNet5())
@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.files import AnyPath
-from tinytorch.core.layers import Module
+from tinytorch.core.layers import Linear, Module
 from tinytorch.core.primitive import Array
 from tinytorch.core.serialization import read, save
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.folding import Folded
+from tinytorch.opt.int4 import Int4Linear
 from tinytorch.opt.quantization import QUANTIZED, Quantization, QuantizedLayer
 from tinytorch.opt.surgery import M, copy_of, module_at, replaced
 
@@ -29,12 +30,18 @@ FORMAT = "tinytorch-quantized-1"
 
 
 def save_quantized(model: Module, path: AnyPath, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a model that `quantize` returned. Raises ValueError where no layer is quantised."""
-    layers = {
-        name: {"bits": module.bits, "input_bits": module.input_bits}
-        for name, module in model.named_modules()
-        if isinstance(module, QuantizedLayer)
-    }
+    """Write a model that `quantize`, `convert` or `quantize_weights` returned.
+
+    metadata  texts to keep beside it
+
+    Raises ValueError where no layer is quantised.
+    """
+    layers: dict[str, dict[str, Any]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, QuantizedLayer):
+            layers[name] = {"bits": module.bits, "input_bits": module.input_bits}
+        elif isinstance(module, Int4Linear):
+            layers[name] = {"bits": 4, "block": module.block, "symmetric": module.zero is None}
     if not layers:
         raise ValueError("save_quantized: no layer is quantised: quantize(model, batches) first?")
     texts = dict(metadata or {}) | {
@@ -72,8 +79,10 @@ def load_quantized(path: AnyPath, model: M) -> M:
     return result
 
 
-def _shell(name: str, layer: Any, bias: bool, bits: int, input_bits: int) -> QuantizedLayer:
+def _shell(name: str, layer: Any, bias: bool, bits: int, **how: Any) -> Module:
     """A quantised layer of the sizes of `layer`, to load into."""
+    if "block" in how and isinstance(layer, Linear):
+        return Int4Linear(layer, **how)
     if type(layer) not in QUANTIZED:
         known = " or ".join(each.__name__ for each in QUANTIZED)
         raise ValueError(f"layer {name!r} is a {type(layer).__name__}, not a {known}")
@@ -81,7 +90,8 @@ def _shell(name: str, layer: Any, bias: bool, bits: int, input_bits: int) -> Qua
     layer = copy_of(layer)
     outputs = layer.weight.shape[kind.weight_axis]
     layer.bias = Tensor(np.zeros(outputs, np.float32)) if bias else None
-    return kind(layer, Quantization(np.ones(()), np.zeros(()), bits=input_bits), bits=bits)
+    inputs = Quantization(np.ones(()), np.zeros(()), bits=how["input_bits"])
+    return kind(layer, inputs, bits=bits)
 
 
 def _require_types(path: AnyPath, model: Module, arrays: Mapping[str, Array]) -> None:
