@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tinytorch.arch.models import LeNet5, multiply_adds
+from tinytorch.core import activations
+from tinytorch.course.workspace import Workspace
 from tinytorch.opt import roofline as roofline_module
 from tinytorch.opt.profile_command import profile
 from tinytorch.opt.roofline import Machine
@@ -203,6 +205,41 @@ def test_an_error_in_the_model_is_its_own() -> None:
 
 
 # As a process
+def in_workspace(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as tito does, where a student's modules are at work."""
+    program = (
+        "import sys\nfrom tinytorch import tito\nfrom tinytorch.tito.app import tito as group\n"
+        "from tinytorch.opt.profile_command import profile\n"
+        "type(group).get_command = lambda self, context, name: profile\n"
+        "sys.exit(tito.main(sys.argv[1:]))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, "profile", *words, "--repeats", "1"],
+        cwd=root,
+        env=os.environ | {"TINYTORCH_WORKSPACE": str(root)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_in_a_workspace_the_students_modules_are_profiled_and_named(tmp_path: Path) -> None:
+    source = Path(activations.__file__).read_text("utf-8")
+    workspace = Workspace.create(tmp_path / "my")
+    workspace.put("core/activations.py", source)
+    workspace.join("core/activations.py")
+    done = in_workspace(workspace.root, "lenet5")
+    assert done.returncode == 0, done.stderr
+    assert "1 of " in done.stdout
+    assert "modules are yours (02)" in " ".join(done.stdout.split())
+    broken = source.replace("return np.maximum(x, 0)", "return x.nothing_here")
+    assert broken != source
+    workspace.put("core/activations.py", broken)
+    done = in_workspace(workspace.root, "lenet5")
+    assert done.returncode == 1
+    assert "core/activations.py, line" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_uses_one_thread_unless_the_environment_asks_for_more(tmp_path: Path) -> None:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     kept = {name: value for name, value in os.environ.items() if name not in names}

@@ -25,6 +25,7 @@ from tinytorch.core.losses import CrossEntropyLoss
 from tinytorch.core.primitive import gradient, primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.profile_rows import OUTSIDE, Row
+from tinytorch.opt.profile_table import grid
 from tinytorch.opt.profiling import Profiler, overhead
 
 MB = 1_000_000
@@ -458,3 +459,23 @@ def test_a_gpt_is_profiled_with_backward() -> None:
     names = {row.name for row in p.rows()}
     assert {"scaled_dot_product_attention", "layer_norm", "gelu", "embedding"} <= names
     assert all(row.known and not row.unknown for row in p.rows())
+
+
+def test_a_narrow_terminal_gets_the_columns_that_are_missed_most() -> None:
+    p = profiled_lenet()
+    wide, narrow = grid(p, "primitive", None, None), grid(p, "primitive", None, None, 70)
+    assert "GB/s" in wide[0]
+    assert set(narrow[0]) < set(wide[0])
+    assert {"Name", "Self", "Forward", "Backward", "Calls", "FLOPs"} <= set(narrow[0])
+    widths = [max(len(row[column]) for row in narrow) for column in range(len(narrow[0]))]
+    assert sum(widths) + 2 * (len(widths) - 1) <= 70
+
+
+def test_columns_that_would_say_nothing_are_left_out() -> None:
+    model = LeNet5()
+    with Profiler(model) as p, no_grad():
+        model(Tensor(np.ones((1, 1, 28, 28))))
+    assert "Backward" not in p.table().splitlines()[1]
+    assert "Total" not in p.table().splitlines()[1]
+    assert "Total" in p.table(by="layer").splitlines()[1]
+    assert "Backward" in profiled_lenet().table().splitlines()[1]

@@ -194,7 +194,7 @@ def show(
     if whose := own_modules():
         screen.say(whose)
     screen.line()
-    heading, *rows = grid(profiler, by, sort, limit)
+    heading, *rows = grid(profiler, by, sort, limit, screen.columns)
     screen.table(heading, rows, right=range(1, len(heading)))
     screen.line()
     for line in summary(profiler):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tinytorch.opt.profiling import Profiler
 
 UNKNOWN = "-"
+LESS_MISSED = "Other", "GB/s", "Made", "Bytes", "Self %"  # first where a terminal is narrow
 
 
 def in_count(count: float) -> str:
@@ -29,25 +30,26 @@ def in_count(count: float) -> str:
     return f"{count:.3g}"
 
 
-def cells(row: Row, whole: int, by: str) -> list[str]:
-    """The texts of one row; `whole` is the time of all."""
-    share = f"{100 * row.self_time / whole:.1f}%" if whole else UNKNOWN
-    times = [share, time_of(row.self_time)]
-    if by == "layer":
-        times.append(time_of(row.total))
-    times += [time_of(row.forward), time_of(row.backward), str(row.calls + row.rules)]
-    if not row.known:
-        return [*times, *[UNKNOWN] * 5, in_bytes(row.made)]
+def cells(row: Row, whole: int) -> dict[str, str]:
+    """The texts of one row by their headers; `whole` is the time of all."""
     more = ">" if row.unknown else ""  # of some calls the cost is not known
-    return [
-        *times,
-        more + in_count(row.flops),
-        more + in_count(row.other),
-        more + in_bytes(row.bytes).replace(" bytes", " B"),
-        f"{row.operations_per_second / 1e9:.3g}",
-        f"{row.bytes_per_second / 1e9:.3g}",
-        in_bytes(row.made).replace(" bytes", " B"),
-    ]
+    costs = {
+        "FLOPs": more + in_count(row.flops),
+        "Other": more + in_count(row.other),
+        "Bytes": more + bytes_of(row.bytes),
+        "GFLOP/s": f"{row.operations_per_second / 1e9:.3g}",
+        "GB/s": f"{row.bytes_per_second / 1e9:.3g}",
+    }
+    return {
+        "Self %": f"{100 * row.self_time / whole:.1f}%" if whole else UNKNOWN,
+        "Self": time_of(row.self_time),
+        "Total": time_of(row.total),
+        "Forward": time_of(row.forward),
+        "Backward": time_of(row.backward),
+        "Calls": str(row.calls + row.rules),
+        **(costs if row.known else dict.fromkeys(costs, UNKNOWN)),
+        "Made": bytes_of(row.made),
+    }
 
 
 def time_of(nanoseconds: int) -> str:
@@ -55,12 +57,9 @@ def time_of(nanoseconds: int) -> str:
     return in_seconds(nanoseconds / 1e9) if nanoseconds else UNKNOWN
 
 
-def headers(by: str) -> list[str]:
-    totals = ["Total"] if by == "layer" else []
-    return [
-        "Name", "Self %", "Self", *totals, "Forward", "Backward", "Calls",
-        "FLOPs", "Other", "Bytes", "GFLOP/s", "GB/s", "Made",
-    ]  # fmt: skip
+def bytes_of(count: int) -> str:
+    """Bytes in few characters."""
+    return in_bytes(count).replace(" bytes", " B")
 
 
 def titled(profile: Profiler, row: Row) -> str:
@@ -69,18 +68,29 @@ def titled(profile: Profiler, row: Row) -> str:
     return row.name if row.name.partition("#")[0].endswith(kind) else f"{row.name} ({kind})"
 
 
-def grid(profile: Profiler, by: str, sort: str | None, limit: int | None) -> list[list[str]]:
-    """Headers and rows as texts. Layers in order stand indented below the one around them."""
+def grid(
+    profile: Profiler, by: str, sort: str | None, limit: int | None, width: int = 10_000
+) -> list[list[str]]:
+    """Headers and rows as texts. Layers in order stand indented below the one around them.
+
+    width  columns of characters that there are; what is missed least is left out for them
+    """
     found = rows(profile.events, by, sort)
     whole = sum(call.self_time for call in profile.events)
     indented = by == "layer" and sort in (None, "order")
-    return [
-        headers(by),
-        *(
-            ["  " * (row.depth if indented else 0) + titled(profile, row), *cells(row, whole, by)]
-            for row in found[:limit]
-        ),
-    ]
+    names = ["  " * (row.depth if indented else 0) + titled(profile, row) for row in found]
+    filled = [{"Name": name} | cells(row, whole) for name, row in zip(names, found, strict=True)]
+    filled = filled[:limit]
+    headers = list(filled[0]) if filled else ["Name"]
+    hidden = ["Total"] if by == "primitive" else []  # of a primitive that is Self
+    if not any(row.backward for row in found):
+        hidden += ["Forward", "Backward"]
+    headers = [header for header in headers if header not in hidden]
+    for header in LESS_MISSED:
+        room = sum(2 + max(len(row[h]) for row in [*filled, {h: h}]) for h in headers)
+        if room - 2 > width and header in headers:
+            headers.remove(header)
+    return [headers, *([row[header] for header in headers] for row in filled)]
 
 
 def table(
@@ -113,8 +123,8 @@ def summary(profile: Profiler) -> list[str]:
     lines = [
         f"Time: {time_of(profile.time)} in the block; {time_of(all_.total)} in primitives "
         f"(forward {time_of(all_.forward)}, backward {time_of(all_.backward)}) and "
-        f"{time_of(apart)} outside, of which {time_of(profile.own_time)} in this profiler itself: {events} events, "
-        f"{time_of(profile.own_time // events)} each.",
+        f"{time_of(apart)} outside, of which {time_of(profile.own_time)} in this profiler "
+        f"itself: {events} events, {time_of(profile.own_time // events)} each.",
         f"Memory: calls held {in_bytes(profile.memory.peak)} at the peak, beside "
         f"{in_bytes(profile.memory.given_peak)} that they were given (weights, inputs). Made: "
         "bytes of new results.",
