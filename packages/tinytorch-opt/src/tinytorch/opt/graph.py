@@ -16,7 +16,7 @@ is not in it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Node:
 
     index   its place in `Graph.nodes`
     inputs  where each operand comes from
-    shapes  of each output
+    shapes  of each output; dtypes likewise
     path    the modules that were being called, by dotted name, outermost first; "" is the model
     record  the door's own: params, arrays
     """
@@ -75,6 +75,7 @@ class Node:
     index: int
     inputs: tuple[Source, ...]
     shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[np.dtype[Any], ...]
     path: tuple[str, ...]
     record: Record = field(repr=False, compare=False)
 
@@ -139,11 +140,11 @@ class Graph:
         return "\n".join([*rows, f"results: {', '.join(_shown(s) for s in self.results)}"])
 
 
-def trace(model: Module, *inputs: Any, **keywords: Any) -> Graph:
-    """Run `model(*inputs, **keywords)` once, in evaluation mode, and return what it computed.
+def trace(model: Module, *inputs: Any, forward: Callable[..., Any] | None = None) -> Graph:
+    """Run `model(*inputs)` once, in evaluation mode, and return what it computed.
 
-    inputs    tensors or arrays; each is `Given(place)` in the graph
-    keywords  passed on; tensors in them are constants
+    inputs   tensors or arrays; each is `Given(place)` in the graph
+    forward  what to run instead of the model, where that takes more than its inputs
 
     The model's parameters, buffers and mode are as before. Raises TypeError where the model
     returns anything but tensors.
@@ -171,6 +172,7 @@ def trace(model: Module, *inputs: Any, **keywords: Any) -> Graph:
                 index=len(nodes),
                 inputs=tuple(known.get(id(x), Constant(x)) for x in record.operands),
                 shapes=tuple(x.shape for x in outputs),
+                dtypes=tuple(x.dtype for x in outputs),
                 path=tuple(names.get(module, "") for module in record.scope),  # type: ignore[call-overload]
                 record=record,
             )
@@ -179,7 +181,7 @@ def trace(model: Module, *inputs: Any, **keywords: Any) -> Graph:
         known.update((id(x), Made(nodes[-1].index, place)) for place, x in enumerate(outputs))
 
     with no_grad(), evaluating(model), listening(hear):
-        answer = model(*given, **keywords)
+        answer = (forward or model)(*given)
     answers = answer if isinstance(answer, Sequence) else (answer,)
     for x in answers:
         if not isinstance(x, Tensor):

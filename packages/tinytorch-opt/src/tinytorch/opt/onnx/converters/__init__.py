@@ -1,0 +1,25 @@
+"""A converter for each primitive of TinyTorch, one small file a family; they register on import."""
+
+from tinytorch.opt.onnx.converters import (
+    elementwise,
+    images,
+    indexing,
+    language,
+    losses,
+    products,
+    reductions,
+    selection,
+    shapes,
+)
+
+__all__ = [
+    "elementwise",
+    "images",
+    "indexing",
+    "language",
+    "losses",
+    "products",
+    "reductions",
+    "selection",
+    "shapes",
+]

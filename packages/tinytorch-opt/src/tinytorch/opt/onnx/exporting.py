@@ -1,0 +1,192 @@
+"""A model of TinyTorch as an ONNX file: `export(model, example, "model.onnx")`.
+
+The model runs a few times, with several batch sizes (`tracing.py`); each call of a primitive that
+was heard is written by its converter (`converters/`); and the file is checked before it is kept
+(`checking.py`). Parameters keep their names in the `state_dict`. Left out: control flow, and
+training: a file holds what the model does in evaluation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
+
+from tinytorch.core.files import AnyPath, write_atomically
+from tinytorch.core.layers import Module
+from tinytorch.opt._version import __version__
+from tinytorch.opt.graph import Constant, Given, Graph, Made, Source, State
+from tinytorch.opt.onnx import converters  # noqa: F401  (they register themselves)
+from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError
+from tinytorch.opt.onnx.checking import check
+from tinytorch.opt.onnx.dimensions import shape_of
+from tinytorch.opt.onnx.tracing import Axes, Traces, named_inputs, traces
+from tinytorch.opt.onnx.writer import Writer
+
+LOWEST = 17  # LayerNormalization is of 17; nothing here needs more
+HIGHEST = 23
+IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+
+
+def export(
+    model: Module,
+    example: Any,
+    path: AnyPath | None = None,
+    *,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    axes: Axes | None = None,
+    opset: int = LOWEST,
+    metadata: Mapping[str, Any] | None = None,
+    forward: Callable[..., Any] | None = None,
+) -> ModelProto:
+    """Write what `model` computes as ONNX, check it, and return it.
+
+    example       an input (a tensor or an array), or a tuple of them. Their values do not matter,
+                  but must be ones that the model takes: tokens below the size of a vocabulary
+    path          where to write the file; None writes none
+    input_names   "input", or "input_0" ...
+    output_names  "output", or "output_0" ...
+    axes          which sizes may change from call to call: {"input": {0: "batch"}}, which is the
+                  default for every input; {} for none. {"input": {0: "batch", 1: "sequence"}}
+    opset         17 needs the oldest runtimes; from 20 on GELU is one node
+    metadata      texts (others become JSON) for the file: labels, how to prepare an input
+    forward       what to run instead of `model(*inputs)`, where that takes more than tensors
+
+    Raises ExportError, naming the primitive and the layer, for what cannot be written; then no
+    file is. See `check` for what the file has to pass.
+    """
+    if not LOWEST <= opset <= HIGHEST:
+        raise ExportError(f"opset {opset}: {LOWEST} to {HIGHEST} can be written")
+    examples = named_inputs(example, input_names)
+    if axes is None:
+        axes = {name: {0: "batch"} for name, array in examples.items() if array.ndim}
+    require_axes(axes, examples)
+    runs = traces(model, examples, axes, forward)
+    proto = written(model, runs, opset, output_names, metadata or {})
+    check(proto, model, runs, forward or model)
+    if path is not None:
+        write_atomically(path, proto.SerializeToString())
+    return proto
+
+
+def require_axes(axes: Axes, examples: Mapping[str, Any]) -> None:
+    """Raise ExportError for an axis of an input that there is none of."""
+    for name, named in axes.items():
+        if name not in examples:
+            raise ExportError(f"axes of {name!r}: the inputs are {', '.join(examples)}")
+        for axis in named:
+            if not 0 <= axis < examples[name].ndim:
+                raise ExportError(f"axis {axis} of {name!r}: its shape is {examples[name].shape}")
+
+
+def written(
+    model: Module,
+    runs: Traces,
+    opset: int,
+    output_names: Sequence[str] | None,
+    metadata: Mapping[str, Any],
+) -> ModelProto:
+    """Write the graph that the runs have in common, and the model around it."""
+    graph = runs.graphs[0]
+    where = {
+        symbol: (name, axis)
+        for name, named in reversed(list(runs.axes.items()))
+        for axis, symbol in named.items()
+    }
+    write = Writer(opset, where)
+    values: dict[Source, str] = {Given(i): name for i, name in enumerate(runs.inputs)}
+
+    def name_of(source: Source, array: Any) -> str:
+        if array is None:
+            return ""
+        if isinstance(source, Constant):
+            return write.constant(array)
+        if isinstance(source, State) and source not in values:
+            values[source] = source.name
+            tensor = np.ascontiguousarray(graph.state[source.name].data)
+            write.initializers.append(numpy_helper.from_array(tensor, source.name))
+        return values[source]
+
+    for calls in runs.calls():
+        node = calls[0]
+        write.scope = node.layer
+        if node.name not in CONVERTERS:
+            raise ExportError(
+                f"the primitive {node.name!r} (layer {node.layer!r}) has no converter to ONNX. "
+                f'Write one: @tinytorch.opt.onnx.converter("{node.name}"), a function that takes '
+                "a Call and returns the name of its result"
+            )
+        x = [name_of(s, a) for s, a in zip(node.inputs, node.record.arrays, strict=True)]
+        answer = CONVERTERS[node.name](Call(calls, runs.sizes, write, x))
+        names = answer if isinstance(answer, tuple) else (answer,)
+        if len(names) != len(node.shapes):
+            raise ExportError(
+                f"the converter of {node.name!r} gave {len(names)} names for "
+                f"{len(node.shapes)} results"
+            )
+        values |= {Made(node.index, place): name for place, name in enumerate(names)}
+
+    write.scope = ""
+    count = len(graph.results)
+    if output_names is None:
+        output_names = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    if len(output_names) != count:
+        raise ExportError(f"{count} outputs, but {len(output_names)} names: {output_names}")
+    outputs = []
+    for i, (source, name) in enumerate(zip(graph.results, output_names, strict=True)):
+        if isinstance(source, Constant):
+            raise ExportError(f"{name} does not come from the inputs by TinyTorch's operations")
+        write.nodes.append(helper.make_node("Identity", [name_of(source, 0)], [name], name=name))
+        found = [of_result(run, i, runs, n) for n, run in enumerate(runs.graphs)]
+        outputs.append(value_info(name, [f[0] for f in found], found[0][1], runs))
+    inputs = [
+        value_info(name, [array.shape for array in arrays], arrays[0].dtype, runs)
+        for name, arrays in runs.inputs.items()
+    ]
+    proto = helper.make_model(
+        helper.make_graph(write.nodes, type(model).__name__, inputs, outputs, write.initializers),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=IR_VERSIONS[opset],
+        producer_name="tinytorch",
+        producer_version=__version__,
+    )
+    texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in metadata.items()}
+    helper.set_model_props(proto, {**texts, "weights.sha256": digest(graph)})
+    return proto
+
+
+def of_result(graph: Graph, i: int, runs: Traces, run: int) -> tuple[tuple[int, ...], Any]:
+    """The shape and the type of result i in a run."""
+    source = graph.results[i]
+    if isinstance(source, Made):
+        node = graph.nodes[source.node]
+        return node.shapes[source.place], node.dtypes[source.place]
+    if isinstance(source, Given):
+        array = list(runs.inputs.values())[source.place][run]
+    else:
+        array = graph.value(source)
+    return array.shape, array.dtype
+
+
+def value_info(
+    name: str, shapes: Sequence[tuple[int, ...]], dtype: Any, runs: Traces
+) -> ValueInfoProto:
+    """What the file says of an input or an output: its type, its sizes, and names of sizes."""
+    shape = shape_of(shapes, runs.sizes, name)
+    sizes = [str(dim) if dim.constant is None else dim.constant for dim in shape]
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), sizes)
+
+
+def digest(graph: Graph) -> str:
+    """The SHA-256 of all parameters and buffers, in the order of their names."""
+    found = hashlib.sha256()
+    for name in sorted(graph.state):
+        array = graph.state[name].data
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
