@@ -19,12 +19,12 @@ from hypothesis.extra import numpy as hnp
 
 from tinytorch.arch.models import DSCNN, LeNet5
 from tinytorch.arch.trained import trained
+from tinytorch.core.measurement import peak_bytes
 from tinytorch.core.serialization import to_bytes as safetensors_bytes
 from tinytorch.nn import Embedding, Linear, Sequential
 from tinytorch.opt.compression import apply_masks, magnitude_masks
 from tinytorch.opt.packing import (
     COMPRESSORS,
-    DTYPES,
     FRONT,
     LZMA,
     SIGNATURE,
@@ -35,7 +35,7 @@ from tinytorch.opt.packing import (
     to_bytes,
     unpack,
 )
-from tinytorch.opt.tensor_codes import Coding, centroids, decode, encode
+from tinytorch.opt.tensor_codes import DTYPES, Coding, centroids, decode, encode
 
 
 def some_zero(shape: tuple[int, ...], share: float, seed: int = 0) -> np.ndarray:
@@ -150,6 +150,14 @@ def test_whatever_form_is_shortest_is_chosen_and_can_be_read(coding: Coding, sha
     if share == 0.9999:  # few ones far apart: bytes of gaps, with escapes, beat a mask
         assert coded.header["places"] == "gaps"
         assert len(coded.data) < 7_500
+
+
+def test_minus_zero_is_not_taken_for_zero() -> None:
+    array = np.zeros(1000, np.float32)
+    array[500] = -0.0
+    coded = encode(array, Coding())
+    assert coded.header["places"] == "gaps"
+    assert decode(coded.header, coded.data).tobytes() == array.tobytes()
 
 
 def test_gaps_of_every_length_come_back() -> None:
@@ -363,6 +371,31 @@ def test_a_header_that_lies_is_refused(change: dict[str, Any], told: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("change", "data", "told"),
+    [
+        ({"places": "gaps", "where": 1, "count": 1}, b"\x05abcd", "gaps lead out of it"),
+        ({"places": "gaps", "where": 1, "count": 1}, b"\xffabcd", "another number of places"),
+        ({"places": "mask", "where": 1, "count": 1}, b"\xc0abcd", "another number of places"),
+        (
+            {"values": "codebook", "bits": 8, "packed": False, "table": 1},
+            b"abcd\x00\x01",
+            "too short",
+        ),
+        ({"values": "scaled", "bits": 9, "axis": None, "table": 1}, b"abcd\x00\x01", "of bits"),
+        ({"values": "scaled", "bits": 8, "axis": 0, "table": 1}, b"abcd\x00\x01", "do not fit"),
+        ({"values": "scaled", "bits": 8, "axis": 1, "table": 1}, b"abcd\x00\x01", "no axis"),
+        ({"values": "scaled", "bits": 8, "axis": None, "table": 1}, b"\x00" * 6, "above 0"),
+    ],
+)
+def test_data_that_do_not_fit_their_header_are_refused(
+    change: dict[str, Any], data: bytes, told: str
+) -> None:
+    tensor = RAW | {"length": len(data), "packed": False} | change
+    with pytest.raises(ValueError, match=f"x: .*{told}"):
+        from_bytes(with_header({"tensors": [tensor], "metadata": {}}, data))
+
+
+@pytest.mark.parametrize(
     ("content", "told"),
     [
         (b"", "no packed file"),
@@ -391,8 +424,12 @@ def test_a_bomb_is_stopped_where_it_says_that_it_ends(number: int) -> None:
     """Twenty million zeros in some kilobytes, which claim to be a thousand."""
     bomb = sealed(bytes(20_000_000), number, length=1000)
     assert len(bomb) < 40_000
-    with pytest.raises(ValueError, match="another number of bytes than it says"):
-        from_bytes(bomb)
+
+    def read() -> None:
+        with pytest.raises(ValueError, match="another number of bytes than it says"):
+            from_bytes(bomb)
+
+    assert peak_bytes(read) < 2_500_000  # a million of which are LZMA's own
     with pytest.raises(ValueError, match="are allowed"):
         from_bytes(sealed(bytes(20_000_000), number), limit=5_000_000)
 
