@@ -263,6 +263,23 @@ def test_statistics_of_ones_own_normalise_each_share_and_are_averaged():
     assert norm.running_mean.dtype == np.float32
 
 
+class Counting(Module):
+    """Writes into its buffer in place."""
+
+    def __init__(self):
+        self.register_buffer("seen", Tensor(np.zeros(1)))
+
+    def forward(self, x):
+        self.seen.data += len(x)
+        return x
+
+
+def test_a_buffer_that_is_written_in_place_is_not_written_by_two_threads():
+    model = Counting()
+    BatchParallel(model, 2, own_statistics=True)(Tensor(np.ones((6, 2))))
+    assert model.seen.item() == 3  # the mean of two shares that saw 3 each
+
+
 def test_dropout_draws_anew_for_each_share_and_the_same_for_the_same_seed():
     model = Sequential(Dropout(0.5))
     x = Tensor(np.ones((8, 50)))
