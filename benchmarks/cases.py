@@ -24,6 +24,18 @@ class Case:
     goals: tuple[float | None, float | None] = (None, None)
 
 
+def keeping(builder: Callable[[], Step]) -> Callable[[], Step]:
+    """The same step in a process that keeps the memory it frees."""
+
+    def build() -> Step:
+        from tinytorch.core.memory import keep_freed_memory
+
+        keep_freed_memory()
+        return builder()
+
+    return build
+
+
 def _random(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 

@@ -8,7 +8,7 @@ The GPT is the one of DESIGN's table: 4 layers, 128 features, 4 heads, 128 posit
 from typing import Any
 
 import numpy as np
-from cases import Case, Step
+from cases import Case, Step, keeping
 
 VOCAB, D_MODEL, HEADS, LAYERS, CONTEXT = 65, 128, 4, 4, 128
 
@@ -221,6 +221,12 @@ CASES = [
         "PyTorch with fused=True",
         lambda: step_tinytorch(16),
         lambda: step_torch(16, fused=True),
+    ),
+    Case(
+        "gpt step, batch 16, freed memory kept",
+        "by both: tinytorch.core.memory",
+        keeping(lambda: step_tinytorch(16)),
+        keeping(lambda: step_torch(16)),
     ),
     Case(
         "gpt decode, no cache",

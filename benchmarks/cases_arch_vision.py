@@ -8,7 +8,7 @@ so that is a case of its own.
 from typing import Any
 
 import numpy as np
-from cases import Case, Step
+from cases import Case, Step, keeping
 
 
 def _random(*shape: int) -> np.ndarray:
@@ -206,6 +206,12 @@ CASES = [
         "PyTorch with channels_last",
         lambda: cnn_tinytorch(64),
         lambda: cnn_torch(64, channels_last=True),
+    ),
+    Case(
+        "cnn step, batch 64, freed memory kept",
+        "by both: tinytorch.core.memory",
+        keeping(lambda: cnn_tinytorch(64)),
+        keeping(lambda: cnn_torch(64)),
     ),
     Case(
         "lenet, batch 1",

@@ -28,6 +28,7 @@ from tinytorch.core.files import AnyPath
 from tinytorch.core.history import EarlyStopping
 from tinytorch.core.layers import Dropout, Linear, Sequential
 from tinytorch.core.losses import CrossEntropyLoss
+from tinytorch.core.memory import keep_freed_memory
 from tinytorch.core.optimizers import SGD, Adam, AdamW
 from tinytorch.core.tensor import Tensor
 from tinytorch.core.training import (
@@ -263,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.show:
             print(to_toml(settings), end="")
             return 0
+        keep_freed_memory()  # the process is ours
         run = train(settings, given.out, resume=given.resume)
     except (ConfigError, FileExistsError, FileNotFoundError) as error:
         print(error, file=sys.stderr)

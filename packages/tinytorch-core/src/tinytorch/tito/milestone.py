@@ -90,8 +90,10 @@ def run(
     use one thread; OMP_NUM_THREADS=2 in the environment asks for two.
     """
     one_thread()
+    from tinytorch.core.memory import keep_freed_memory
     from tinytorch.core.milestones.settings import SettingError
 
+    keep_freed_memory()  # the process is ours
     chosen = find(year)
     if mine:
         refuse_to_borrow(chosen)
