@@ -22,8 +22,8 @@ class Time:
     def wall(self) -> float:
         return self.now if not self.step else np.floor(self.now / self.step) * self.step
 
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+    def wait(self, moment: float) -> None:
+        self.now = max(self.now, moment)
 
     def program(self, takes: Callable[[], float], share: float = 1.0) -> Callable[[], None]:
         """A function that takes `takes()` seconds, of which it computes a share."""

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinytorch.opt import environment as described
-from tinytorch.opt.environment import blas_threads, commit, cores, cpu_model, environment
+from tinytorch.opt.environment import commit, cores, cpu_model, environment
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,6 @@ def test_it_holds_nothing_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(platform, "node", lambda: "secret-host")
     found = environment()
     assert "secret" not in json.dumps(found.record()) + found.line()
-    assert socket.gethostname() not in found.line()
 
 
 def test_a_processor_is_named_as_its_system_names_it(tmp_path: Path) -> None:
@@ -107,7 +105,8 @@ def test_a_clock_speed_that_changes_is_warned_of(here, tmp_path: Path) -> None:
 
 
 def test_the_threads_of_openblas_are_those_it_was_asked_for() -> None:
-    if blas_threads() is None:
+    home = Path(np.__file__).parent
+    if not [*(home.parent / "numpy.libs").glob("*openblas*"), *home.glob(".dylibs/*openblas*")]:
         pytest.skip("NumPy does not bring an OpenBLAS of its own here")
     program = "from tinytorch.opt.environment import blas_threads; print(blas_threads())"
     done = subprocess.run(

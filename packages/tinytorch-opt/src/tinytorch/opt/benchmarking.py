@@ -47,6 +47,9 @@ class Clock:
     step: float | None = None
 
 
+REAL_TIME = Clock()
+
+
 def clock_step(clock: Clock, readings: int = 1000) -> float:
     """The smallest difference that two readings one after the other show, in seconds.
 
@@ -226,7 +229,7 @@ def benchmark(
     max_warm_up: float = 1.0,
     confidence: float = 0.95,
     seed: int = 0,
-    clock: Clock = Clock(),
+    clock: Clock = REAL_TIME,
 ) -> Benchmark:
     """Time `fn(*args)`: warm up until steady, then at least `repeats` samples.
 
@@ -298,7 +301,7 @@ def compare(
     max_warm_up: float = 1.0,
     confidence: float = 0.95,
     seed: int = 0,
-    clock: Clock = Clock(),
+    clock: Clock = REAL_TIME,
 ) -> Comparison:
     """Compare `new(*args)` with `old(*args)`, in pairs, a coin saying which of a pair comes first.
 
