@@ -86,6 +86,7 @@ class Pareto:
             axes.annotate(name, here, xytext=(5, 5), textcoords="offset points", fontsize=8)
         axes.set_xlabel(f"{x} ({self.better[x]} is better)")
         axes.set_ylabel(f"{y} ({self.better[y]} is better)")
+        axes.margins(0.12)
         axes.grid(alpha=0.3)
         return figure
 
