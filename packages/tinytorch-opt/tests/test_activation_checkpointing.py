@@ -96,8 +96,10 @@ def test_a_stack_in_any_number_of_segments_is_the_same_stack(
     assert list(inside.state_dict()) == list(plain.state_dict())
     state = rng.bit_generator.state
     expected = after_backward(plain, plain)
+    next_step = after_backward(plain, plain)
     rng.bit_generator.state = state
     assert_equal(after_backward(inside, inside), expected)
+    assert_equal(after_backward(inside, inside), next_step)
 
 
 def test_a_gpt_with_every_block_checkpointed_learns_the_same() -> None:
@@ -195,6 +197,25 @@ def test_running_statistics_are_moved_once() -> None:
     )
     for name, value in plain.state_dict().items():
         np.testing.assert_array_equal(twice.state_dict()[name], value, err_msg=name)
+
+
+def test_a_checkpointed_module_has_the_state_of_the_module() -> None:
+    norm = BatchNorm1d(6)
+    inside = Checkpointed(norm)
+    assert list(inside.state_dict()) == list(norm.state_dict())
+    assert [name for name, _ in inside.named_parameters()] == ["weight", "bias"]
+
+
+def test_the_second_run_has_the_kernels_of_the_first() -> None:
+    layer, x = LayerNorm(6), leaf(4, 6)
+    for kernels in ("plain", "fast"):
+        with use(kernels):
+            out = checkpoint(layer, x).sum()
+        heard: list[Event] = []
+        with listening(heard.append):
+            out.backward()
+        (again,) = (e for e in heard if e.kind == "forward" and "norm" in e.record.primitive.name)
+        assert (again.record.kernel is None) == (kernels == "plain")
 
 
 # Where no gradient is wanted
@@ -297,6 +318,16 @@ def test_what_a_checkpoint_kept_goes_with_its_record() -> None:
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 100_000  # the arguments alone are 800,000 bytes
+
+
+def test_an_output_that_is_held_does_not_hold_the_others() -> None:
+    tracemalloc.start()
+    large, small = checkpoint(lambda x: (x * 2.0, x.sum()), leaf(200_000))
+    (large.sum() + small).backward()
+    del large
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 100_000  # one of them is 800,000 bytes
 
 
 # What is refused
