@@ -86,6 +86,15 @@ def test_weights_keep_their_names_and_values() -> None:
         np.testing.assert_array_equal(stored[name], array)
 
 
+def test_normalisation_becomes_part_of_the_convolution_before_it_unless_told_not_to() -> None:
+    def operations(**how: Any) -> set[str]:
+        model = lived_in(models.ResNet8(rng=np.random.default_rng(0)))
+        return {node.op_type for node in export(model, normal(1, 3, 32, 32), **how).graph.node}
+
+    assert "BatchNormalization" not in operations()
+    assert "BatchNormalization" in operations(fold=False)
+
+
 def test_a_file_is_of_the_lowest_versions_that_do() -> None:
     proto = export(Linear(2, 2), normal(1, 2))
     assert [(o.domain, o.version) for o in proto.opset_import] == [("", 17)]

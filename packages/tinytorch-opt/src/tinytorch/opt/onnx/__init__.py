@@ -17,6 +17,15 @@ except ModuleNotFoundError as error:
 
 from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError, converter
 from tinytorch.opt.onnx.exporting import export
+from tinytorch.opt.onnx.importing import import_
 from tinytorch.opt.onnx.language_models import export_with_cache
 
-__all__ = ["CONVERTERS", "Call", "ExportError", "converter", "export", "export_with_cache"]
+__all__ = [
+    "CONVERTERS",
+    "Call",
+    "ExportError",
+    "converter",
+    "export",
+    "export_with_cache",
+    "import_",
+]

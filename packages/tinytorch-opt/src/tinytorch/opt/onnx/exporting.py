@@ -19,6 +19,7 @@ from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
 from tinytorch.core.files import AnyPath, write_atomically
 from tinytorch.core.layers import Module
 from tinytorch.opt._version import __version__
+from tinytorch.opt.folding import fold_batch_norm
 from tinytorch.opt.graph import Constant, Given, Graph, Made, Source, State
 from tinytorch.opt.onnx import converters  # noqa: F401  (they register themselves)
 from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError
@@ -41,6 +42,7 @@ def export(
     output_names: Sequence[str] | None = None,
     axes: Axes | None = None,
     opset: int = LOWEST,
+    fold: bool = True,
     metadata: Mapping[str, Any] | None = None,
     forward: Callable[..., Any] | None = None,
 ) -> ModelProto:
@@ -54,6 +56,8 @@ def export(
     axes          which sizes may change from call to call: {"input": {0: "batch"}}, which is the
                   default for every input; {} for none. {"input": {0: "batch", 1: "sequence"}}
     opset         17 needs the oldest runtimes; from 20 on GELU is one node
+    fold          whether normalisations become part of the layer before: see `fold_batch_norm`.
+                  Weights that are changed by it have other values than in the `state_dict`
     metadata      texts (others become JSON) for the file: labels, how to prepare an input
     forward       what to run instead of `model(*inputs)`, where that takes more than tensors
 
@@ -66,8 +70,12 @@ def export(
     if axes is None:
         axes = {name: {0: "batch"} for name, array in examples.items() if array.ndim}
     require_axes(axes, examples)
-    runs = traces(model, examples, axes, forward)
-    proto = written(model, runs, opset, output_names, metadata or {})
+    source = model
+    if fold and forward is None and len(examples) == 1:
+        source = fold_batch_norm(model, next(iter(examples.values())))
+    runs = traces(source, examples, axes, forward)
+    texts = {**(metadata or {}), "weights.sha256": digest(model)}
+    proto = written(source, runs, opset, output_names, texts)
     check(proto, model, runs, forward or model)
     if path is not None:
         write_atomically(path, proto.SerializeToString())
@@ -98,7 +106,12 @@ def written(
         for name, named in reversed(list(runs.axes.items()))
         for axis, symbol in named.items()
     }
-    write = Writer(opset, where)
+    count = len(graph.results)
+    if output_names is None:
+        output_names = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    if len(output_names) != count:
+        raise ExportError(f"{count} outputs, but {len(output_names)} names: {output_names}")
+    write = Writer(opset, where, {*runs.inputs, *output_names, *graph.state})
     values: dict[Source, str] = {Given(i): name for i, name in enumerate(runs.inputs)}
 
     def name_of(source: Source, array: Any) -> str:
@@ -132,11 +145,6 @@ def written(
         values |= {Made(node.index, place): name for place, name in enumerate(names)}
 
     write.scope = ""
-    count = len(graph.results)
-    if output_names is None:
-        output_names = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
-    if len(output_names) != count:
-        raise ExportError(f"{count} outputs, but {len(output_names)} names: {output_names}")
     outputs = []
     for i, (source, name) in enumerate(zip(graph.results, output_names, strict=True)):
         if isinstance(source, Constant):
@@ -156,7 +164,7 @@ def written(
         producer_version=__version__,
     )
     texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in metadata.items()}
-    helper.set_model_props(proto, {**texts, "weights.sha256": digest(graph)})
+    helper.set_model_props(proto, texts)
     return proto
 
 
@@ -182,11 +190,10 @@ def value_info(
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), sizes)
 
 
-def digest(graph: Graph) -> str:
+def digest(model: Module) -> str:
     """The SHA-256 of all parameters and buffers, in the order of their names."""
     found = hashlib.sha256()
-    for name in sorted(graph.state):
-        array = graph.state[name].data
+    for name, array in sorted(model.state_dict().items()):
         found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()

@@ -18,9 +18,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Writer:
-    """Collects a graph for one opset. `where` maps a symbol to an input and the axis it is."""
+    """Collects a graph for one opset.
 
-    def __init__(self, opset: int, where: dict[str, tuple[str, int]]) -> None:
+    where  the input, and its axis, that a symbol is the size of
+    taken  names that values may not have: those of inputs, outputs, parameters
+    """
+
+    def __init__(self, opset: int, where: dict[str, tuple[str, int]], taken: set[str]) -> None:
+        self.taken = taken
         self.opset = opset
         self.where = where
         self.nodes: list[NodeProto] = []
@@ -34,8 +39,11 @@ class Writer:
     def name(self, word: str) -> str:
         """A name that no value has yet, which begins with the layer."""
         base = f"{self.scope}/{word}" if self.scope else word
-        count = self._names[base] = self._names.get(base, -1) + 1
-        return f"{base}_{count}" if count else base
+        while True:
+            count = self._names[base] = self._names.get(base, -1) + 1
+            name = f"{base}_{count}" if count else base
+            if name not in self.taken:
+                return name
 
     def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Write a node; return the name of its output, or a tuple of them.
@@ -49,12 +57,16 @@ class Writer:
         return names[0] if outputs == 1 else tuple(names)
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """An array as an initializer; equal ones are written once."""
+        """An array as a node of its own; equal ones are written once.
+
+        Initializers are the model's parameters and buffers, and nothing else.
+        """
         array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = f"constant_{len(self._constants)}"
-            self.initializers.append(numpy_helper.from_array(array, self._constants[key]))
+            scope, self.scope = self.scope, ""
+            self._constants[key] = self.add("Constant", value=numpy_helper.from_array(array))
+            self.scope = scope
         return self._constants[key]
 
     def integers(self, values: Any) -> str:
