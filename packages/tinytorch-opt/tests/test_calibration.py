@@ -100,6 +100,13 @@ def test_entropy_cuts_nothing_where_all_numbers_are_as_frequent() -> None:
     assert high > 0.98
 
 
+def test_zeros_do_not_move_the_cut_of_entropy_as_they_are_exact_in_any_case() -> None:
+    tail = np.random.default_rng(0).exponential(1, 50_000)
+    without = shown(Entropy(), tail).range(6)[1]
+    with_many = shown(Entropy(), np.append(tail, np.zeros(500_000))).range(6)[1]
+    assert without == pytest.approx(with_many, rel=0.05)
+
+
 def test_entropy_does_not_take_all_that_it_cuts_for_free() -> None:
     # one bin with half of the numbers, the other half evenly beyond: scaled up to 1, what is left
     # of a cut behind that bin would equal the original

@@ -17,6 +17,7 @@ from tinytorch.core.activations import ReLU
 from tinytorch.core.context import listening
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Linear, Module, Sequential
+from tinytorch.core.serialization import read
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.calibration import Entropy, Percentile
 from tinytorch.opt.quantization import (
@@ -59,6 +60,49 @@ def test_rounding_is_that_of_the_onnx_standard() -> None:
     scale, zero_point = np.array([2, 4], np.float32), np.array([84 - 128, 24 - 128], np.int8)
     q = quantize_linear(x.astype(np.float32), scale, zero_point, axis=0).data.astype(int) + 128
     assert q.tolist() == [[[3, 89], [34, 200], [74, 59]], [[5, 24], [24, 87], [32, 13]]]
+
+
+@pytest.mark.oracle
+def test_every_step_is_that_of_onnx() -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper, reference
+
+    def ask(kind: str, *operands: Any, **attributes: Any) -> Any:
+        names = [f"x{i}" for i in range(len(operands))]
+        node = helper.make_node(kind, names, ["y"], **attributes)
+        types = [
+            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+            for n, x in zip(names, operands, strict=True)
+        ]
+        out = helper.make_empty_tensor_value_info("y")
+        model = helper.make_model(
+            helper.make_graph([node], "one", types, [out]),
+            opset_imports=[helper.make_opsetid("", 19)],
+        )
+        given = dict(zip(names, operands, strict=True))
+        return reference.ReferenceEvaluator(model).run(None, given)[0]
+
+    assert onnx.__version__
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((5, 4, 6, 6)) * 40).astype(np.float32)
+    x[0, 0, 0] = [0.5, 1.5, 2.5, -0.5, -1.5, 1000]  # halves, where scale is 1
+    scale, point = np.array([1, 0.5, 0.3, 2], np.float32), np.array([0, -128, 127, 9], np.int8)
+    q = quantize_linear(x, scale, point, axis=1).data
+    np.testing.assert_array_equal(q, ask("QuantizeLinear", x, scale, point, axis=1))
+    real = dequantize_linear(q, scale, point, axis=1).data
+    np.testing.assert_array_equal(real, ask("DequantizeLinear", q, scale, point, axis=1))
+    weight = rng.integers(-127, 128, (8, 2, 3, 3), np.int8)
+    # the reference forms products of unsigned inputs, as x86 does: 128 more on both sides
+    unsigned = (q.astype(np.int16) + 128).astype(np.uint8)
+    total = conv2d_int8(q, weight, None, point[3], stride=2, padding=1, groups=2).data
+    how: Any = {"strides": [2, 2], "pads": [1, 1, 1, 1], "group": 2}
+    shifted = np.array(int(point[3]) + 128, np.uint8)
+    theirs = ask("ConvInteger", unsigned, weight, shifted, **how)
+    np.testing.assert_array_equal(total, theirs)
+    rows, columns = q.reshape(5, -1)[:, :20], rng.integers(-128, 128, (20, 3), np.int8)
+    total = linear_int8(rows, columns, None, point[3]).data
+    theirs = ask("MatMulInteger", rows, columns, point[3:4].reshape(()))
+    np.testing.assert_array_equal(total, theirs)
 
 
 def test_integers_stand_for_scale_times_their_distance_from_the_zero_point() -> None:
@@ -191,6 +235,15 @@ def test_a_layer_computes_what_its_rounded_weights_and_inputs_give(per_channel: 
     np.testing.assert_allclose(layer(Tensor(x)).data, expected.data, rtol=1e-5, atol=0.51 * step)
 
 
+def test_one_scale_for_all_outputs_is_that_of_the_largest_weight() -> None:
+    layer = Linear(3, 2, bias=False)
+    layer.weight.data = np.array([[1, 2], [-1.27, 0], [0, -2.54]], np.float32)
+    each = QuantizedLinear(layer, affine(0, 1)).weight_scale.data
+    one = QuantizedLinear(layer, affine(0, 1), per_channel=False).weight_scale.data
+    np.testing.assert_allclose(each, [0.01, 0.02], rtol=1e-6)
+    np.testing.assert_allclose(one, [0.02, 0.02], rtol=1e-6)
+
+
 def test_a_bias_survives_beside_weights_that_are_zero_or_tiny() -> None:
     layer = Linear(3, 3, rng=np.random.default_rng(0))
     layer.weight.data = np.array([[0, 1e-12, 1]] * 3, np.float32)
@@ -227,6 +280,16 @@ def test_every_step_of_a_quantised_layer_goes_through_the_door() -> None:
         small(Tensor(examples(1, 2, 4)))
     step = ["quantize_linear", "linear_int8", "dequantize_linear"]
     assert heard == [*step, "relu", *step]
+
+
+def test_inputs_of_four_bits_are_integers_of_four_bits() -> None:
+    x = examples(0, 64, 8)
+    small = quantize(Sequential(Linear(8, 8, rng=np.random.default_rng(0))), [x], bits=4)
+    seen: list[Any] = []
+    with listening(lambda event: seen.append(event.record)):
+        small(Tensor(x * 9))
+    assert seen[0].primitive is quantize_linear
+    assert (seen[0].out.min(), seen[0].out.max()) == (-8, 7)
 
 
 def test_fewer_bits_lose_more_and_use_fewer_integers() -> None:
@@ -316,7 +379,7 @@ def test_a_file_gives_the_same_model_back_without_examples(
         k: v.dtype for k, v in small.state_dict().items()
     }
     np.testing.assert_array_equal(again(Tensor(x)).data, small(Tensor(x)).data)
-    assert type(fresh.state_dict().popitem()[1].dtype) is type(np.dtype(np.float32))
+    assert all(p.dtype == np.float32 for p in fresh.parameters())  # it stays as it was
 
 
 def test_four_bits_are_four_bits_after_loading(tmp_path: Path) -> None:
@@ -337,6 +400,11 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no quantised model of this version"):
         load_quantized(path, model)
     save_quantized(quantize(model, [examples(0, 4, 8)]), path)
+    arrays, texts = read(path)
+    wide = {name: array.astype(np.float32) for name, array in arrays.items()}
+    tinytorch.save(wide, tmp_path / "wide.safetensors", texts)
+    with pytest.raises(ValueError, match="weight is float32, not int8"):
+        load_quantized(tmp_path / "wide.safetensors", model)
     with pytest.raises(ValueError, match="no module '2'"):
         load_quantized(path, Sequential(Linear(8, 8)))
     with pytest.raises(ValueError, match="layer '2' is a Flatten, not a Linear or Conv2d"):

@@ -44,7 +44,8 @@ def fold_batch_norm(model: M, example: Any) -> M:
         layer: Any = module_at(result, layer_name)
         axis = 0 if isinstance(layer, Conv2d) else 1  # of the outputs in the weight
         layer.weight.data, bias = folded(layer, norm, axis)
-        layer.bias = Tensor(bias, requires_grad=layer.weight.requires_grad)
+        layer.bias = Tensor(bias, requires_grad=True)
+        layer.bias.requires_grad = layer.weight.requires_grad
     return result
 
 

@@ -89,7 +89,7 @@ def _shell(name: str, layer: Any, bias: bool, bits: int, **how: Any) -> Module:
     kind = QUANTIZED[type(layer)]
     layer = copy_of(layer)
     outputs = layer.weight.shape[kind.weight_axis]
-    layer.bias = Tensor(np.zeros(outputs, np.float32)) if bias else None
+    layer.bias = Tensor(np.zeros(outputs, np.float32), requires_grad=True) if bias else None
     inputs = Quantization(np.ones(()), np.zeros(()), bits=how["input_bits"])
     return kind(layer, inputs, bits=bits)
 
