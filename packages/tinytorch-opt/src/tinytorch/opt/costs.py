@@ -108,7 +108,7 @@ def moved(event: Event, reads: str = "x", passed: tuple[bool, ...] = ()) -> int:
     """Bytes that a call reads and writes. A view of an operand moves nothing.
 
     reads   what the gradient rule reads besides the gradient it is given: "x" all operands, "p"
-            of two operands the partner of each that wants a gradient, "y" the output
+            of the first two the partner of each that wants a gradient, "y" the output
     passed  for each operand, whether its gradient is the given one as it is, or a view of it
     """
     record = event.record
@@ -130,10 +130,11 @@ def moved(event: Event, reads: str = "x", passed: tuple[bool, ...] = ()) -> int:
     read = sum(out.nbytes for out in outputs)  # the gradient of the output, which looks like it
     if "y" in reads:
         read += sum(out.nbytes for out in outputs)
-    for i, operand in enumerate(record.arrays):
-        others = record.needs[:i] + record.needs[i + 1 :]
-        if "x" in reads or ("p" in reads and any(others)):
-            read += sum(map(stored, arrays_in(operand)))
+    if "x" in reads:
+        read += sum(map(stored, arrays_in(record.arrays)))
+    if "p" in reads:
+        for partner, need in zip(record.arrays[1::-1], record.needs, strict=False):
+            read += sum(map(stored, arrays_in(partner))) if need else 0
     return read + written
 
 
@@ -224,7 +225,7 @@ def contract_cost(event: Event) -> Cost:
             kept = "".join(letter for letter in terms[i] if letter in "".join(others))
             of_others = [np.shape(record.out), *shapes[:i], *shapes[i + 1 :]]
             flops += einsum_flops(f"{','.join(others)}->{kept}", of_others)
-    return Cost(flops, 0, moved(event, "p"))
+    return Cost(flops, 0, moved(event))
 
 
 # All others stand in a table
