@@ -127,6 +127,7 @@ CONVOLUTIONS = {  # images, channels, size, outputs, kernel, stride, groups
     "3x3": (64, 32, 32, 32, 3, 1, 1),
     "3x3, stride 2": (64, 32, 32, 64, 3, 2, 1),
     "1x1": (64, 64, 16, 128, 1, 1, 1),
+    "3x3, 4 groups": (64, 64, 16, 64, 3, 1, 4),
     "depthwise 3x3": (64, 64, 16, 64, 3, 1, 64),
 }
 

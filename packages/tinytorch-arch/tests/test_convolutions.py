@@ -77,9 +77,10 @@ def convolutions(draw: Any) -> tuple[list[np.ndarray], dict[str, Any]]:
     count, height, width = draw(st.integers(1, 5)), draw(sizes), draw(sizes)
     kernel = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     dilation = draw(st.integers(1, 2)), draw(st.integers(1, 3))
-    channels, outputs = draw(st.sampled_from([1, 2, 3, 6, 12, 30])), draw(st.integers(1, 5))
-    groups = draw(st.sampled_from([1, 1, 1, channels]))
-    outputs = channels if groups > 1 else outputs
+    channels = draw(st.sampled_from([1, 2, 3, 6, 12, 30, 48]))
+    groups = draw(st.sampled_from([1, 1, 1, *(n for n in (2, 3, 6, 12) if channels % n == 0)]))
+    groups = draw(st.sampled_from([groups, groups, channels]))
+    outputs = groups * draw(st.integers(1, 5 if groups == 1 else 2))
     stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     padding = draw(st.sampled_from(["same", "valid", None]))
     if padding is None:
@@ -177,6 +178,9 @@ def test_a_normalisation_is_the_same_by_every_form(
         (12, 5, {"stride": 2, "padding": 1}),
         (12, 12, {"groups": 12, "padding": 1}),
         (12, 12, {"groups": 12, "stride": 2}),
+        (12, 24, {"groups": 12, "padding": 1}),  # all of them joined
+        (48, 24, {"groups": 12, "padding": 1}),  # joined by fours
+        (48, 6, {"groups": 2, "stride": 2}),
         (2, 5, {"padding": 1}),
     ],
 )
@@ -192,6 +196,14 @@ def test_chunks_of_images_add_up(
     for pool in (max_pool2d, avg_pool2d):
         both_ways(pool, [x], {"kernel_size": 3, "stride": 2, "padding": 1}, np.asarray)
     both_ways(batch_norm2d, [x, noise(channels), noise(channels)], {}, np.asarray)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4, 8])
+def test_every_number_of_groups_has_a_fast_form(groups: int) -> None:
+    weight = Tensor(noise(8, 8 // groups, 3, 3), requires_grad=True)
+    node = conv2d(noise(2, 8, 5, 5), weight, None, groups=groups).node
+    assert node is not None
+    assert node.kernel is not None
 
 
 def test_threads_do_not_share_the_buffers_of_convolutions() -> None:

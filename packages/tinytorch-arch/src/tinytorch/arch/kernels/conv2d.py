@@ -10,8 +10,9 @@ product serves best depends on the shape (GFLOP/s of one thread, 3x3, beside 97 
   few channels, and for few pixels: it wants no other order of the weights (`conv2d_planes.py`)
 - one product, for kernels of 1x1; no product at all, where each channel has a kernel of its own
   (`conv2d_depthwise.py`)
+- other groups by one of these forms for each (`conv2d_groups.py`)
 
-Other groups are left to the plain definition. The result of rows is (N, H, W, C) in memory, handed
+The result of rows is (N, H, W, C) in memory, handed
 on as a transposed view: the next convolution finds it as it wants it.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.arch.kernels import conv2d_depthwise, conv2d_planes, conv2d_rows
+from tinytorch.arch.kernels import conv2d_depthwise, conv2d_groups, conv2d_planes, conv2d_rows
 from tinytorch.arch.kernels.frames import channels_last, is_images, is_row, way_of
 from tinytorch.arch.walks import Walk
 from tinytorch.core.kernels.blocks import ones
@@ -43,10 +44,12 @@ def forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> Any:
     way = way_of("conv2d", x.shape[2:], weight.shape[2:], params)
     if way is None:
         return None
-    if groups > 1:
-        if not conv2d_depthwise.fits(weight, groups):
-            return None
+    if conv2d_depthwise.fits(weight, groups):
         return conv2d_depthwise.forward(x, weight, bias, way), way
+    if groups > 1:
+        if is_pointwise(way) or len(weight) % groups:
+            return None  # the plain definition is as fast, or says what is wrong
+        return conv2d_groups.forward(dense, x, weight, bias, way, groups), way
     return dense(x, weight, bias, way), way
 
 
@@ -80,21 +83,32 @@ def backward(g: Array, call: Record) -> Any:
     way: Walk = call.saved
     needs_x, needs_weight, needs_bias = call.needs
     g_last = channels_last(g)
-    rows = g_last.reshape(-1, len(weight))
     dbias = None
     if bias is not None and needs_bias:
-        dbias = sum_rows(rows)
+        dbias = sum_rows(g_last.reshape(-1, len(weight)))
     if not (needs_x or needs_weight):
         return None, None, dbias
-    if call.params.get("groups", 1) > 1:
+    groups = call.params.get("groups", 1)
+    if conv2d_depthwise.fits(weight, groups):
         dx, dweight = conv2d_depthwise.backward(g_last, x, weight, way, call.needs)
-    elif is_pointwise(way):
-        dx, dweight = pointwise_backward(rows, x, weight, way, call.needs)
-    elif not needs_x and x.shape[1] * way.kernel[1] < FEW_NUMBERS:
-        dx, dweight = None, conv2d_planes.weight_gradient(g_last, x, weight, way)
+    elif groups > 1:
+        dx, dweight = conv2d_groups.backward(
+            dense_backward, g_last, x, weight, way, call.needs, groups
+        )
     else:
-        dx, dweight = conv2d_rows.backward(g_last, x, weight, way, call.needs)
+        dx, dweight = dense_backward(g_last, x, weight, way, call.needs)
     return dx, dweight, dbias
+
+
+def dense_backward(
+    g: Array, x: Array, weight: Array, way: Walk, needs: list[bool]
+) -> tuple[Any, Any]:
+    """The gradients of x and weight; g is (N, H'', W'', O), contiguous."""
+    if is_pointwise(way):
+        return pointwise_backward(g.reshape(-1, len(weight)), x, weight, way, needs)
+    if not needs[0] and x.shape[1] * way.kernel[1] < FEW_NUMBERS:
+        return None, conv2d_planes.weight_gradient(g, x, weight, way)
+    return conv2d_rows.backward(g, x, weight, way, needs)
 
 
 def sum_rows(rows: Array) -> Array:

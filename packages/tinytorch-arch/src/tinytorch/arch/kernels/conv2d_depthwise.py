@@ -17,7 +17,7 @@ from tinytorch.core.primitive import Array
 
 def fits(weight: Array, groups: int) -> bool:
     """Whether each channel has one kernel, and one output."""
-    return weight.shape[1] == 1 and len(weight) == groups
+    return groups > 1 and weight.shape[1] == 1 and len(weight) == groups
 
 
 def places(way: Walk) -> list[tuple[int, int, slice, slice]]:
