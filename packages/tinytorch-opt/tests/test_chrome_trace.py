@@ -73,6 +73,8 @@ def test_a_trace_is_json_of_the_format_and_its_slices_nest(tmp_path: Path) -> No
     slices = [event for event in content["traceEvents"] if event["ph"] == "X"]
     calls = [event for event in slices if event["cat"] != "layer"]
     assert len(calls) == len(p.events)
+    assert min(event["ts"] for event in slices) == 0
+    assert max(event["ts"] for event in slices) * 1000 <= p.time
     assert sum(event["dur"] for event in calls) == pytest.approx(p.in_primitives / 1000)
     model = [event for event in slices if event["name"] == "LeNet5"]
     assert len(model) == 2  # forward and backward

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from tinytorch.arch.models import LeNet5, multiply_adds
 from tinytorch.core import activations
+from tinytorch.core.context import listening
 from tinytorch.course.workspace import Workspace
 from tinytorch.opt import roofline as roofline_module
 from tinytorch.opt.profile_command import profile
@@ -122,7 +123,14 @@ def test_a_transformer_reads_tokens() -> None:
 
 
 def test_plain_kernels_can_be_asked_for() -> None:
-    assert as_json("lenet5", "--kernels", "plain")["kernels"] == "plain"
+    used: list[Any] = []
+    with listening(lambda event: used.append(event.record.kernel)):
+        assert as_json("lenet5", "--kernels", "plain")["kernels"] == "plain"
+    assert used
+    assert set(used) == {None}
+    with listening(lambda event: used.append(event.record.kernel)):
+        as_json("lenet5")
+    assert set(used) > {None}
     result = run("lenet5", "--kernels", "magic")
     assert result.exit_code == 2
     assert "there are fast, plain" in result.output.replace("compiled, ", "")

@@ -6,6 +6,7 @@ Left out: the costs themselves (`test_costs.py`), and how long anything takes.
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import tracemalloc
 import weakref
@@ -26,7 +27,7 @@ from tinytorch.core.primitive import gradient, primitive
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.profile_rows import OUTSIDE, Row
 from tinytorch.opt.profile_table import grid
-from tinytorch.opt.profiling import Profiler, overhead
+from tinytorch.opt.profiling import Call, Profiler, overhead
 
 MB = 1_000_000
 
@@ -89,10 +90,14 @@ def test_results_are_the_same_with_and_without() -> None:
 def test_a_block_entered_again_adds_and_one_inside_itself_is_refused() -> None:
     x = Tensor(np.ones(3))
     p = Profiler()
-    for _ in range(2):
-        with p:
-            x + x
-    assert len(p.events) == 2
+    with p:
+        x + x
+    before = p.time
+    with p:
+        x + x
+    first, second = p.events
+    assert p.time >= first.time + second.time
+    assert p.time > before + second.time
     with p, pytest.raises(RuntimeError, match="needs its own"):
         p.__enter__()
 
@@ -131,6 +136,22 @@ def test_time_in_calls_that_a_rule_makes_belongs_to_them() -> None:
     assert rule.inside == first.time + second.time
     assert rule.self_time == rule.time - rule.inside > 0
     assert p.in_primitives <= p.time
+
+
+def test_time_inside_is_of_this_thread_and_counted_once() -> None:
+    p = Profiler()
+
+    def call(start: int, stop: int, inside: int, thread: int) -> Call:
+        return Call("forward", "add", (), start, stop, inside, thread, (), None, 0, 0)
+
+    p.events += [
+        call(2, 4, 0, thread=1),  # before
+        call(12, 18, 0, thread=1),  # inside the next one
+        call(11, 19, 6, thread=1),
+        call(12, 30, 0, thread=2),
+    ]
+    assert p._inside(10, thread=1) == 8
+    assert p._inside(20, thread=1) == 0
 
 
 # Layers
@@ -232,10 +253,10 @@ def test_the_profiler_keeps_no_array_alive_and_no_array_the_profiler() -> None:
     assert watched() is None
     with Profiler() as second:
         kept = x + x
-    profiler = weakref.ref(second)
+    watchers = weakref.ref(second), weakref.ref(second.memory)
     del second
     gc.collect()
-    assert profiler() is None
+    assert [watcher() for watcher in watchers] == [None, None]
     del kept  # its end is told to nobody
     assert len(p.events) == 2
 
@@ -375,12 +396,15 @@ def test_threads_at_once_lose_no_event_and_no_byte() -> None:
             kept.append(x + x)
             x * x
 
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they do get into each other's way
     with Profiler() as p:
         threads = [threading.Thread(target=copy_context().run, args=(work,)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+    sys.setswitchinterval(interval)
     assert len(p.events) == 800
     assert p.memory.live == 400 * 1000
     kept.clear()

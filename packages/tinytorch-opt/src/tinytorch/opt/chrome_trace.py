@@ -44,8 +44,8 @@ def trace(profile: Profiler) -> dict[str, Any]:
         events.append(_name("thread_name", number, f"thread {number}"))
         slices = [_layer_slice(run, profile) for run in layer_runs(calls)]
         slices += [_slice(call) for call in calls]
-        # a box before those inside it, also where both begin and end together: sort keeps the order
-        slices.sort(key=lambda each: (each["ts"], -each["dur"]))
+        # of boxes that begin together the outer one stays first
+        slices.sort(key=lambda each: each["ts"])
         events += [
             {**each, "ts": (each["ts"] - zero) / 1000, "dur": each["dur"] / 1000, "tid": number}
             for each in slices
