@@ -99,6 +99,8 @@ def test_offline_counts_samples_a_second_in_batches_of_the_programs_choice() -> 
     assert {len(query) for query in asked} == {40}
     assert score.samples >= 1000
     assert score.seconds >= 3
+    short = offline(takes, SAMPLES, batch=40, min_seconds=0, min_samples=90, clock=time.clock)
+    assert short.samples == 120
 
 
 # At random times. D is the service time, r the rate; the load is r D
@@ -219,7 +221,14 @@ def test_a_program_too_slow_for_the_bound_serves_no_rate() -> None:
     score = found_rate(Time(), lambda n: 0.5, 0.1)
     assert score.value == 0
     assert not any(trial.passed for trial in score.trials)
+    assert len(score.trials) <= 8
     assert score.queries == 0
+
+
+def test_a_generous_bound_does_not_make_a_program_faster() -> None:
+    # 500 queries take 5 s if all come at once: every one of them would be answered in time
+    score = found_rate(Time(), lambda n: 0.01, 10.0, queries=500)
+    assert 95 < score.value < 112
 
 
 def test_a_run_is_given_up_once_p99_is_lost() -> None:
@@ -259,6 +268,7 @@ def test_accuracy_asks_every_sample_once_with_the_same_code() -> None:
     labels = [sample % 10 if sample < 75 else 10 for sample in SAMPLES]
     assert accuracy(answer, SAMPLES, labels, batch=32) == 0.75
     assert asked == SAMPLES
+    assert accuracy(answer, SAMPLES[50:], labels[50:]) == 0.5
     assert accuracy(answer, SAMPLES, labels, judge=lambda output, label: 0.25) == 0.25
     with pytest.raises(ValueError, match="100 samples and 3 labels"):
         accuracy(answer, SAMPLES, [1, 2, 3])

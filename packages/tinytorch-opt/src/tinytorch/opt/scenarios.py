@@ -164,7 +164,8 @@ def server(
 
     bound      seconds from when a query arrives, not from when it is taken up: a queue counts
     max_batch  how many of those that wait are answered at once
-    min_*      of each run at one rate; a run is given up once more than 1 % of its queries are late
+    min_*      of each run at one rate, which also takes ten times the bound, at least; it is given
+               up once more than 1 % of its queries are late
     tolerance  the search ends when a rate that failed is so little above one that passed
     wait       waits until the clock shows the time it is given; a test gives its own
 
@@ -182,7 +183,8 @@ def server(
     start = clock.wall()
 
     def holds(rate: float) -> bool:
-        count = max(min_queries, int(rate * min_seconds))
+        # a queue that only grows is late by more than the bound within ten bounds
+        count = max(min_queries, int(rate * max(min_seconds, 10 * bound)))
         found = _served(answer, samples, rate, count, bound, max_batch, seed, clock, wait)
         kept = sum(latency <= bound for latency in found)
         passed = kept * 100 >= count * 99
@@ -194,7 +196,7 @@ def server(
     low = high / 2
     if holds(high):
         low, high = high, 2 * high
-        while holds(high):
+        while high * one < 64 and holds(high):
             low, high = high, 2 * high
     else:
         while not holds(low):
