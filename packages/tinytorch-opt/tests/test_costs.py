@@ -55,6 +55,14 @@ def test_bytes_are_operands_and_results_and_backward_what_the_rule_reads_and_wri
     assert only_dx.bytes == 4 * (8 * 4 + 16 * 4) + 4 * 8 * 16
 
 
+def test_a_gradient_that_is_passed_on_as_it_came_moves_nothing() -> None:
+    x, y = leaf(8, 4), leaf(8, 4)
+    ones = np.ones((8, 4))
+    assert costs(lambda: (x + y).backward(ones))[1][2] == Cost(0, 0, 0)
+    assert costs(lambda: (x - y).backward(ones))[1][2] == Cost(0, 32, 2 * 128)  # -g, for y alone
+    assert costs(lambda: x.reshape(32).backward(np.ones(32)))[1][2].bytes == 0
+
+
 def test_a_gradient_that_nobody_wants_costs_nothing() -> None:
     x, w = leaf(8, 16), leaf(16, 4)
     both = flops(lambda: (x @ w).backward(np.ones((8, 4))), "backward")

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tinytorch.arch.models import LeNet5, multiply_adds
 from tinytorch.core import activations
-from tinytorch.core.context import listening
+from tinytorch.core.context import current, listening
 from tinytorch.course.workspace import Workspace
 from tinytorch.opt import roofline as roofline_module
 from tinytorch.opt.profile_command import profile
@@ -128,6 +128,7 @@ def test_plain_kernels_can_be_asked_for() -> None:
         assert as_json("lenet5", "--kernels", "plain")["kernels"] == "plain"
     assert used
     assert set(used) == {None}
+    assert current().kernels == "fast"  # afterwards, as before
     with listening(lambda event: used.append(event.record.kernel)):
         as_json("lenet5")
     assert set(used) > {None}

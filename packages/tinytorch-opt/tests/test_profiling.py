@@ -254,8 +254,11 @@ def test_the_profiler_keeps_no_array_alive_and_no_array_the_profiler() -> None:
     with Profiler() as second:
         kept = x + x
     watchers = weakref.ref(second), weakref.ref(second.memory)
-    del second
-    gc.collect()
+    gc.disable()  # no cycle may be needed to be found
+    try:
+        del second
+    finally:
+        gc.enable()
     assert [watcher() for watcher in watchers] == [None, None]
     del kept  # its end is told to nobody
     assert len(p.events) == 2
@@ -398,13 +401,15 @@ def test_threads_at_once_lose_no_event_and_no_byte() -> None:
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # so that they do get into each other's way
-    with Profiler() as p:
-        threads = [threading.Thread(target=copy_context().run, args=(work,)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    sys.setswitchinterval(interval)
+    try:
+        with Profiler() as p:
+            threads = [threading.Thread(target=copy_context().run, args=(work,)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert len(p.events) == 800
     assert p.memory.live == 400 * 1000
     kept.clear()
