@@ -12,11 +12,14 @@ from cases_arch_language import CONTEXT, D_MODEL, HEADS, LAYERS, VOCAB, _tokens,
 NEW = 16
 
 
-def cached_tinytorch(prompt_length: int) -> Step:
+def cached_tinytorch(prompt_length: int, fused: bool = False) -> Step:
     from tinytorch.nn import Transformer
+    from tinytorch.opt.fused_decoding import fused_for_writing
     from tinytorch.opt.memoization import caches_for
 
     model = Transformer(VOCAB, D_MODEL, HEADS, LAYERS, CONTEXT)
+    if fused:
+        model = fused_for_writing(model)
     prompt = _tokens(1, prompt_length)[0]
 
     def step() -> None:
@@ -71,9 +74,21 @@ CASES = [
         (0.45, 0.5),
     ),
     Case(
+        "gpt decode with cache, fused blocks",
+        "16 tokens after 64",
+        lambda: cached_tinytorch(64, fused=True),
+        lambda: cached_torch(64),
+    ),
+    Case(
         "gpt decode with cache, from one token",
         "16 tokens after 1: hardly a prompt to read",
         lambda: cached_tinytorch(1),
+        lambda: cached_torch(1),
+    ),
+    Case(
+        "gpt decode with cache, from one token, fused blocks",
+        "16 tokens after 1",
+        lambda: cached_tinytorch(1, fused=True),
         lambda: cached_torch(1),
     ),
 ]

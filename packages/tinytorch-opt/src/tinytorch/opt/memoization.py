@@ -261,12 +261,12 @@ def compare_decoding(model: Module, prompt: Any, n: int) -> Decoding:
     times as they should be).
     """
 
-    def write(cached: bool) -> Array:
-        past = caches_for(model) if cached else None
+    def write(past: Caches | None) -> Array:
         return generate(model, prompt, n, temperature=0, past=past)
 
-    texts, counts, seconds = [], [], []
-    for cached in (True, False):
+    texts, counts, seconds, cached = [], [], [], 0
+    caches = caches_for(model)
+    for past in (caches, None):
         total = 0
 
         def hear(event: Event) -> None:
@@ -275,16 +275,18 @@ def compare_decoding(model: Module, prompt: Any, n: int) -> Decoding:
             total += cost.flops if cost else 0
 
         with listening(hear):
-            texts.append(write(cached).tolist())
+            texts.append(write(past).tolist())
+        caches.reset()
         start = time.perf_counter()
-        write(cached)
+        write(past)
         seconds.append(time.perf_counter() - start)
         counts.append(total)
+        cached = cached or caches.nbytes
     return Decoding(
         prompt=len(prompt),
         tokens=n,
         same=texts[0] == texts[1],
         flops=(counts[0], counts[1]),
         seconds=(seconds[0], seconds[1]),
-        cache_bytes=cache_bytes(model, model.context),  # type: ignore[attr-defined]
+        cache_bytes=cached,
     )
