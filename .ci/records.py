@@ -1,8 +1,8 @@
 """Shows the records of milestones: tables, curves and confusion matrices, drawn when the site is.
 
 Prints Markdown by year as JSON, for `site_source.py`. `docs/records/YEAR.json` is what a run left
-in its folder (`result.json`), curves rounded, with the commit, the machine and a note. Left out:
-what a milestone honours, which `milestones.md` says.
+in its folder (`result.json`), curves rounded, and with a `note` where there is something to say.
+Left out: what a milestone honours, which `milestones.md` says.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ def section(year: str, record: dict[str, Any]) -> str:
 def facts(year: str, record: dict[str, Any]) -> str:
     """Return the command, and what it ran on, with and for how long."""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    took = f"{record['seconds']:,.0f} seconds on {record['machine']}. {record['note']}"
+    took = f"{record['seconds']:,.0f} seconds on {record['machine']}. {record.get('note', '')}"
+    commit = record["commit"] or "(not known)"
     return (
         f"```sh\n{record['command']}\n```\n\n"
-        f"Data: {record['data']['name']}. {took} Commit {record['commit']} was the last one when "
+        f"Data: {record['data']['name']}. {took} Commit {commit} was the last one when "
         f"it began; {versions}. [The record](records/{year}.json)."
     )
 

@@ -176,6 +176,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     resumed = small(out=tmp_path)
     assert [c.name for c in resumed.curves][1] == "training loss from step 5"
     assert resumed.numbers == whole.numbers
+    assert whole.seconds_before == 0 < resumed.seconds_before < resumed.seconds
     assert list((tmp_path / "checkpoints").iterdir()) == []  # finished: nothing to go on with
 
 

@@ -7,9 +7,14 @@ import functools
 import importlib
 import json
 import os
+import re
+import shutil
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,7 +22,7 @@ from click.testing import CliRunner
 from tito_shell import tito
 
 from tinytorch import Tensor
-from tinytorch.core.milestones import digits, m1958, m1969, m1986
+from tinytorch.core.milestones import digits, m1958, m1969, m1986, machine
 from tinytorch.core.milestones.plots import curve, plane
 from tinytorch.core.milestones.provenance import provenance, sentence
 from tinytorch.core.milestones.result import Curve, Gate, Result, thinned
@@ -26,6 +31,7 @@ from tinytorch.core.tier import TIER
 from tinytorch.datasets import XOR, Blobs, DownloadError, DrawnDigits, available
 from tinytorch.tito import main
 from tinytorch.tito.app import tito as app
+from tinytorch.tito.threads import VARIABLES
 
 RUNS = {"1958": m1958.run, "1969": m1969.run, "1986": m1986.run}
 
@@ -257,6 +263,47 @@ def test_a_misspelt_data_folder_is_an_error_and_not_a_reason_for_drawn_digits(
     assert "drawn" not in done.stdout
 
 
+def test_the_machine_says_how_many_threads_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert machine.machine().endswith(", the library's number of threads for matrix products")
+    monkeypatch.setenv("MKL_NUM_THREADS", "2")
+    assert machine.machine().endswith(", 2 threads for matrix products")
+
+
+def test_the_commit_is_known_in_a_checkout_and_of_no_other_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    file = tmp_path / "machine.py"
+    file.write_text("")
+    monkeypatch.setattr(machine, "__file__", str(file))
+    monkeypatch.setattr(machine, "distribution", Mock(side_effect=PackageNotFoundError))
+    assert machine.commit() is None
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert machine.commit() is None  # a checkout around an installed package is not ours
+    subprocess.run([*git, "add", "machine.py"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "x", "--no-gpg-sign"], check=True)
+    known = machine.commit()
+    assert re.fullmatch("[0-9a-f]{7,}", known or "")
+    file.write_text("changed = True")
+    assert machine.commit() == f"{known}-dirty"
+
+
+def test_the_commit_is_known_of_what_pip_installed_from_a_repository(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = {"url": "https://example.org", "vcs_info": {"vcs": "git", "commit_id": "0123456789ab"}}
+    monkeypatch.setattr(machine, "_asked", lambda *command: None)
+    text = Mock(return_value=json.dumps(said))
+    monkeypatch.setattr(machine, "distribution", lambda name: Mock(read_text=text))
+    assert machine.commit() == "0123456"
+    text.return_value = None
+    assert machine.commit() is None
+
+
 # The command line
 def test_json_is_all_of_standard_output_and_holds_the_record(tmp_path: Path) -> None:
     done = tito("milestone", "run", "1986", "--recipe", "quick", "--json", cwd=tmp_path)
@@ -270,6 +317,10 @@ def test_json_is_all_of_standard_output_and_holds_the_record(tmp_path: Path) -> 
     assert record["gates"][0]["passed"] is True
     assert [goal["goal"] for goal in record["goals"]] == [True]
     assert record["seconds"] > 0
+    assert record["seconds_before"] == 0
+    assert re.fullmatch(
+        r"\S+ (\(.+\), )?\d+ cores?, 1 thread for matrix products", record["machine"]
+    )
     assert "Fetching mnist" in done.stderr  # said even here
     assert list(tmp_path.iterdir()) == [tmp_path / "cache"]  # nothing written unasked
 

@@ -27,6 +27,7 @@ from tinytorch.arch.models import CifarCNN, LeNet5
 from tinytorch.arch.tier import CONVOLUTION
 from tinytorch.core.history import History
 from tinytorch.core.layers import Module
+from tinytorch.core.milestones import display
 from tinytorch.core.milestones.digits import Digits, digits
 from tinytorch.core.milestones.display import Epochs
 from tinytorch.core.milestones.frame import Stage, milestone
@@ -174,25 +175,16 @@ def fit(
     """Train, or go on with a training that was stopped."""
     shown = Epochs(stage, count_steps(train, epochs))
     folder = stage.checkpoints()
+    here = None if folder is None else folder / name
     trainer = Trainer(
         model,
         parts["loss"],
         parts["optimizer"],
         schedule=parts["schedule"],
-        checkpoints=None if folder is None else folder / name,
+        checkpoints=here,
         progress=shown,
     )
-    last = None if folder is None else folder / name / "last.safetensors"
-    if last is not None and last.exists():
-        trainer.resume(last)
-        shown.skip(trainer.position.step)
-        stage.tell(f"Going on after step {trainer.position.step:,}, from {last}")
-    try:
-        history = trainer.fit(train, test, epochs=epochs)
-    except KeyboardInterrupt:
-        if folder is not None:
-            stage.screen.notice("Stopped. The same command goes on from here.")
-        raise
+    history = display.train(stage, trainer, shown, (train, test), epochs, here)
     if shown.losses:
         stage.plot(f"training loss, {name}", shown.losses, log=True)
     stage.curve(f"test accuracy, {name}", history.column("validation_accuracy"), "epoch")

@@ -7,9 +7,7 @@ training; a decoder alone that predicts the next token (GPT, 2018) is what most 
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -20,8 +18,9 @@ from tinytorch.arch.milestones.writer import save_writer
 from tinytorch.arch.tier import TRANSFORMER
 from tinytorch.arch.tokenization import CharTokenizer
 from tinytorch.core.history import Row
+from tinytorch.core.milestones import display
+from tinytorch.core.milestones.display import Epochs
 from tinytorch.core.milestones.frame import Stage, milestone
-from tinytorch.core.progress import Silent
 from tinytorch.core.training import Schedule, Trainer, evaluate, warm_up
 from tinytorch.nn import Transformer
 from tinytorch.optim import AdamW
@@ -87,30 +86,14 @@ def flat_then_falling(steps: int) -> Schedule:
     return lambda step: min(1.0, 2 * max(0.0, 1 - step / steps))
 
 
-class Rounds(Silent):
-    """Training on the stage: one bar for all steps, a line for each round, every loss kept."""
+class Rounds(Epochs):
+    """A line for each round: the loss on the validation text takes the place of an accuracy."""
 
-    def __init__(self, stage: Stage, steps: int) -> None:
-        self.losses: list[float] = []
-        self.steps = steps
-        self._screen = stage.screen
+    label = "writing"
+    heading = "  step    loss  validation loss  seconds"
 
-    def __enter__(self) -> Rounds:
-        self._screen.line()
-        self._screen.line("  step    loss  validation loss  seconds", "bold")
-        self._bar = ExitStack()
-        self._step = self._bar.enter_context(self._screen.progress("writing", self.steps))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def advance(self, batches: int, loss: float) -> None:
-        self.losses.append(loss)
-        self._step(f"loss {loss:.3f}")
-
-    def end_epoch(self, row: Row, epochs: int) -> None:
-        self._screen.line(
+    def line(self, row: Row) -> str:
+        return (
             f"{row['step']:>6,}  {row['train_loss']:>6.3f}  {row['validation_loss']:>15.3f}  "
             f"{row['seconds']:>7.1f}"
         )
@@ -142,15 +125,8 @@ def train(stage: Stage, recipe: Recipe, chosen: Text, tokenizer: CharTokenizer) 
         checkpoints=folder,
         progress=shown,
     )
-    resume(stage, trainer, folder)
-    before = trainer.position.step
-    shown.steps -= before
-    try:
-        history = trainer.fit(batches, some, epochs=steps // each)
-    except KeyboardInterrupt:
-        if folder is not None:
-            stage.screen.notice("Stopped. The same command goes on from here.")
-        raise
+    history = display.train(stage, trainer, shown, (batches, some), steps // each, folder)
+    before = trainer.position.step - len(shown.losses)
     stage.number("parameters", model.num_parameters())
     if shown.losses:  # none, where it stopped after the last step
         stage.plot("training loss" + (f" from step {before + 1:,}" if before else ""), shown.losses)
@@ -158,14 +134,6 @@ def train(stage: Stage, recipe: Recipe, chosen: Text, tokenizer: CharTokenizer) 
     loss = evaluate(model, None, InOrder(unseen, sizes.context, recipe.batch))["loss"]
     stage.number("validation loss", loss)
     return model
-
-
-def resume(stage: Stage, trainer: Trainer, folder: Path | None) -> None:
-    """Go on from the last checkpoint, if this very run left one."""
-    last = None if folder is None else folder / "last.safetensors"
-    if last is not None and last.exists():
-        trainer.resume(last)
-        stage.tell(f"Going on after step {trainer.position.step:,}, from {last}")
 
 
 def write(stage: Stage, recipe: Recipe, model: Transformer, tokenizer: CharTokenizer) -> None:

@@ -1,24 +1,41 @@
 """Training on a milestone's stage: one bar for all steps, one line an epoch, every loss kept.
 
-Left out: training, which is `Trainer`'s; it calls what is here.
+`train` goes on from the checkpoint of a run that was stopped. Left out: training itself, which is
+`Trainer`'s; it calls what is here.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
-from tinytorch.core.history import Row
+from tinytorch.core.history import History, Row
 from tinytorch.core.milestones.frame import Stage
 from tinytorch.core.progress import Silent
+from tinytorch.core.training import Trainer
 
 
 class Epochs(Silent):
-    """`Trainer(progress=Epochs(stage, steps))`; afterwards `losses` holds the loss of each step."""
+    """`Trainer(progress=Epochs(stage, steps))`; afterwards `losses` holds the loss of each step.
+
+    What is shown of an epoch, a subclass may say: `heading` and `line`.
+    """
+
+    label = "training"
+    heading = "epoch    loss  test accuracy  seconds"
 
     def __init__(self, stage: Stage, steps: int) -> None:
         self.losses: list[float] = []
         self._screen = stage.screen
         self._steps = steps
+
+    def line(self, row: Row) -> str:
+        """A row of the history, under `heading`."""
+        return (
+            f"{row['epoch']:>5}  {row['train_loss']:>6.4f}  "
+            f"{row['validation_accuracy']:>13.2%}  {row['seconds']:>7.1f}"
+        )
 
     def skip(self, steps: int) -> None:
         """Expect so many steps less: an earlier run took them."""
@@ -26,9 +43,9 @@ class Epochs(Silent):
 
     def __enter__(self) -> Epochs:
         self._screen.line()
-        self._screen.line("epoch    loss  test accuracy  seconds", "bold")
+        self._screen.line(self.heading, "bold")
         self._bar = ExitStack()
-        self._step = self._bar.enter_context(self._screen.progress("training", self._steps))
+        self._step = self._bar.enter_context(self._screen.progress(self.label, self._steps))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -39,7 +56,30 @@ class Epochs(Silent):
         self._step(f"loss {loss:.3f}")
 
     def end_epoch(self, row: Row, epochs: int) -> None:
-        self._screen.line(
-            f"{row['epoch']:>5}  {row['train_loss']:>6.4f}  "
-            f"{row['validation_accuracy']:>13.2%}  {row['seconds']:>7.1f}"
-        )
+        self._screen.line(self.line(row))
+
+
+def train(
+    stage: Stage, trainer: Trainer, shown: Epochs, data: tuple[Any, Any], epochs: int,
+    folder: Path | None,
+) -> History:  # fmt: skip
+    """Train on `data`, batches and those to validate on, or go on from a checkpoint in `folder`.
+
+    trainer  writes its checkpoints into `folder`, and shows itself by `shown`
+
+    The seconds up to that checkpoint count as this run's.
+    """
+    last = None if folder is None else folder / "last.safetensors"
+    if last is not None and last.exists():
+        trainer.resume(last)
+        position = trainer.position
+        shown.skip(position.step)
+        stage.result.seconds_before += position.seconds
+        stage.result.seconds_before += sum(float(row["seconds"]) for row in trainer.history)
+        stage.tell(f"Going on after step {position.step:,}, from {last}")
+    try:
+        return trainer.fit(data[0], data[1], epochs=epochs)
+    except KeyboardInterrupt:
+        if folder is not None:
+            stage.screen.notice("Stopped. The same command goes on from here.")
+        raise

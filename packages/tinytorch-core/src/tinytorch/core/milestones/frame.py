@@ -23,6 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinytorch.core.milestones import plots
+from tinytorch.core.milestones.machine import commit, machine
 from tinytorch.core.milestones.provenance import provenance, sentence
 from tinytorch.core.milestones.result import Curve, Gate, Result, thinned
 from tinytorch.core.milestones.settings import SettingError, changed, settings
@@ -186,6 +187,8 @@ def milestone(
                 seed=seed,
                 modules={n: "yours" if mine else "reference" for n, mine in own.items()},
                 versions=_versions(),
+                machine=machine(),
+                commit=commit(),
             )
             screen = Screen(quiet=not show)
             screen.line(f"{spec.year} · {spec.title}", "bold")
@@ -195,7 +198,8 @@ def milestone(
             start = time.perf_counter()
             folder = None if out is None else Path(out)
             script(Stage(spec, result, screen, data, folder), chosen)
-            result.seconds = round(time.perf_counter() - start, 3)
+            result.seconds_before = round(result.seconds_before, 3)
+            result.seconds = round(result.seconds_before + time.perf_counter() - start, 3)
             _report(result, screen)
             if folder is not None:
                 _keep(result, screen, folder)
@@ -257,7 +261,8 @@ def _report(result: Result, screen: Screen) -> None:
             )
     last = "passed" if result.passed else "NOT passed"
     screen.line(
-        f"Milestone {result.milestone} {last} in {result.seconds:.1f} s",
+        f"Milestone {result.milestone} {last} in {result.seconds:.1f} s"
+        + (f", {result.seconds_before:.1f} s of them before" if result.seconds_before else ""),
         "good" if result.passed else "bad",
     )
 

@@ -72,7 +72,13 @@ class Curve:
 
 @dataclass
 class Result:
-    """The record of one run. `passed` is what decides the exit status."""
+    """The record of one run. `passed` is what decides the exit status.
+
+    machine         processor, cores and threads, in words
+    commit          of tinytorch-core, where it is known
+    seconds         of the whole run, without what was lost where it stopped
+    seconds_before  those of earlier parts, up to the checkpoint from which this one went on
+    """
 
     milestone: str
     title: str
@@ -82,11 +88,14 @@ class Result:
     seed: int
     modules: dict[str, str]
     versions: dict[str, str]
+    machine: str = ""
+    commit: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     seconds: float = 0.0
+    seconds_before: float = 0.0
 
     @property
     def passed(self) -> bool:
