@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tinytorch
 from tinytorch.arch.convolutions import Conv2d, Flatten, conv2d
-from tinytorch.arch.models import CharGPT, CifarCNN, LeNet5, ResNet8
+from tinytorch.arch.models import DSCNN, AutoEncoder, CharGPT, CifarCNN, LeNet5, ResNet8
 from tinytorch.core.activations import ReLU
 from tinytorch.core.context import listening
 from tinytorch.core.errors import ShapeError
@@ -20,6 +20,7 @@ from tinytorch.core.layers import Linear, Module, Sequential
 from tinytorch.core.serialization import read
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.calibration import Entropy, Percentile
+from tinytorch.opt.costs import cost_of
 from tinytorch.opt.quantization import (
     Quantization,
     QuantizedConv2d,
@@ -290,6 +291,44 @@ def test_inputs_of_four_bits_are_integers_of_four_bits() -> None:
         small(Tensor(x * 9))
     assert seen[0].primitive is quantize_linear
     assert (seen[0].out.min(), seen[0].out.max()) == (-8, 7)
+
+
+def test_a_product_costs_as_many_operations_as_of_floats_and_a_quarter_of_the_bytes() -> None:
+    model = Sequential(Conv2d(4, 8, 3, rng=np.random.default_rng(0)), Flatten(), Linear(72, 5))
+    x = Tensor(examples(0, 2, 4, 5, 5))
+    small = quantize(model, [x])
+    found: dict[str, Any] = {}
+    with listening(lambda event: found.update({event.record.primitive.name: cost_of(event)})):
+        model(x)
+        small(x)
+    assert found["conv2d_int8"].flops == found["conv2d"].flops == 2 * 2 * 72 * 36
+    assert found["linear_int8"].flops == found["linear"].flops == 2 * 2 * 5 * 72
+    # inputs and weights of one byte each; bias, sums and a zero point as they are
+    assert found["linear_int8"].bytes == 2 * 72 + 72 * 5 + 4 * 5 + 4 * 2 * 5 + 1
+    assert found["quantize_linear"].other == 5 * 2 * 72
+    assert found["dequantize_linear"].other == 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"), [(ResNet8, (3, 32, 32)), (DSCNN, (1, 49, 10)), (AutoEncoder, (640,))]
+)
+def test_kernels_change_nothing_in_a_whole_model(make: Any, shape: Any) -> None:
+    x = examples(0, 2, *shape)
+    small = quantize(make(rng=np.random.default_rng(0)), [x])
+    fast: list[Any] = []
+    plain: list[Any] = []
+
+    def hear(into: list[Any]) -> Any:
+        names = ("linear_int8", "conv2d_int8")
+        return lambda e: into.append(e.record) if e.record.primitive.name in names else None
+
+    with listening(hear(fast)):
+        small(Tensor(x))
+    for record in fast:
+        assert record.kernel is not None
+        with tinytorch.kernels.use("plain"), listening(hear(plain)):
+            record.primitive(*record.operands, **record.params)
+        np.testing.assert_array_equal(record.out, plain[-1].out)
 
 
 def test_fewer_bits_lose_more_and_use_fewer_integers() -> None:
