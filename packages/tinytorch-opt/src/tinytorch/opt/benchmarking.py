@@ -305,25 +305,27 @@ def compare(
 ) -> Comparison:
     """Compare `new(*args)` with `old(*args)`, in pairs, a coin saying which of a pair comes first.
 
-    Drift, other programs and a hot processor meet both of a pair, and leave their ratio alone.
+    Drift, other programs and a hot processor meet both of a pair, and leave their ratio alone. One
+    call before each sample is not timed, so that the caches are its own.
     The median ratio is shown with its bootstrap interval, and tested with `sign_test`.
 
     To look at many candidates is to find a "faster" one by chance: at 95 %, one of twenty equal
     ones. Correct their p values with `holm`.
     """
-    (take_old, old_calls), (take_new, new_calls) = (
-        _prepared("compare", fn, args, clock) for fn in (old, new)
-    )
-    warm_up(lambda: old_calls * float(take_old()[0]), max_warm_up)
-    warm_up(lambda: new_calls * float(take_new()[0]), max_warm_up)
+    programs = []
+    for fn in (old, new):
+        take, calls = _prepared("compare", fn, args, clock)
+        warm_up(lambda take=take, calls=calls: calls * float(take()[0]), max_warm_up)  # type: ignore[misc]
+        programs.append((fn, take))
     rng = np.random.default_rng(seed)
     ratios: list[float] = []
     for _ in _enough(pairs, min_time, clock):
-        if rng.random() < 0.5:
-            before, after = take_old()[0], take_new()[0]
-        else:
-            after, before = take_new()[0], take_old()[0]
-        ratios.append(float(before / after))
+        times = [0.0, 0.0]
+        for which in rng.permutation(2):
+            fn, take = programs[which]
+            fn(*args)  # not timed: the caches hold what the other one left there
+            times[which] = float(take()[0])
+        ratios.append(times[0] / times[1])
     interval = bootstrap_interval(ratios, confidence=confidence, seed=seed)
     return Comparison(tuple(ratios), interval, sign_test(ratios), confidence)
 

@@ -1,0 +1,254 @@
+"""`tito bench`: what is typed, what comes, and what is refused before anything is measured.
+
+Left out: whether the numbers are right (test_benchmarking, test_scenarios and others).
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from tinytorch.arch.trained import trained
+from tinytorch.core.training import evaluate
+from tinytorch.data import DataLoader
+from tinytorch.datasets.drawn import DrawnDigits
+from tinytorch.nn import CrossEntropyLoss
+from tinytorch.opt import bench_models, environment
+from tinytorch.opt.bench_command import bench, show
+from tinytorch.opt.bench_models import Against, Measured, candidate
+from tinytorch.opt.benchmarking import Benchmark, Comparison
+from tinytorch.opt.energy import Energy
+from tinytorch.tito.screen import Screen
+
+OWN = """
+from tinytorch.nn import Linear, Module
+
+class Net(Module):
+    def __init__(self):
+        self.hidden = Linear(6, 4)
+
+    def forward(self, x):
+        return self.hidden(x)
+"""
+
+
+def run(*words: str) -> Result:
+    quick = [] if "--repeats" in words else ["--repeats", "5", "--seconds", "0"]
+    return CliRunner().invoke(bench, [*words, *quick])
+
+
+def as_json(*words: str) -> dict[str, Any]:
+    result = run(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_row_says_how_fast_and_how_large_a_model_is() -> None:
+    result = run("lenet5")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("model "))
+    for word in ("p50", "95 % interval", "p90", "p99", "weights", "peak memory"):
+        assert word in lines[header]
+    assert lines[header + 1].startswith("lenet5")
+    assert "246.8 kB" in lines[header + 1]
+    assert "accuracy" not in lines[header]
+    assert "samples after" in result.stdout
+    assert f"NumPy {np.__version__}" in result.stdout
+
+
+def test_json_holds_every_single_time_and_the_machine() -> None:
+    content = as_json("lenet5", "--repeats", "9", "--seconds", "0", "--batch", "3")
+    (model,) = content["models"]
+    assert model["parameters"] == 61_706
+    assert model["weight_bytes"] == 246_824  # as arch's tests say of the file
+    assert model["input"] == [3, 1, 28, 28]
+    assert model["accuracy"] is None
+    seconds = model["seconds"]
+    assert len(seconds["wall"]) == len(seconds["cpu"]) == 9
+    assert seconds["interval"][0] <= seconds["median"] <= seconds["interval"][1]
+    assert seconds["median"] == pytest.approx(np.median(seconds["wall"]))
+    assert seconds["p99"] == max(seconds["wall"])
+    assert content["environment"]["numpy"] == np.__version__
+    assert model["energy"]["joules"] is not None or "not measured" in model["energy"]["text"]
+    assert model["peak_bytes"] > 0
+
+
+def test_a_result_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    result = run("lenet5", "--out", str(path))
+    assert result.exit_code == 0, result.output
+    assert json.loads(path.read_text())["models"][0]["name"] == "lenet5"
+    assert [each.name for each in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_models_are_compared_with_one_in_pairs() -> None:
+    content = as_json("lenet5", "digitvit", "--against", "lenet5")
+    assert [model["name"] for model in content["models"]] == ["lenet5", "digitvit"]
+    (pair,) = content["comparisons"]
+    assert (pair["old"], pair["new"]) == ("lenet5", "digitvit")
+    assert len(pair["ratios"]) == 5
+    assert pair["ratio"] == pytest.approx(np.median(pair["ratios"]))
+    text = run("digitvit", "--against", "lenet5").stdout
+    assert "digitvit against lenet5: " in text
+
+
+def test_a_difference_that_many_comparisons_may_show_by_chance_is_not_called_one() -> None:
+    found = Comparison((1.1,) * 9 + (0.9,), (1.05, 1.1), 0.02)
+    assert Against("a", "b", found, 0.02).verdict.startswith("faster by 1.10x")
+    assert Against("a", "b", found, 0.06).verdict == (
+        "no difference shown: p = 0.06 among all comparisons made here"
+    )
+
+
+def test_a_model_of_a_file_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "my_model.py"
+    path.write_text(OWN)
+    (model,) = as_json(f"{path}:Net", "--input", "6")["models"]
+    assert model["class"] == "Net"
+    assert model["weight_bytes"] == 4 * (6 * 4 + 4)
+    assert not model["untrained"]
+
+
+def test_accuracy_is_that_of_the_trainers_own_evaluation() -> None:
+    data = DrawnDigits("test", 1000)
+    loader = DataLoader(data, batch_size=50)
+    expected = evaluate(trained("lenet5"), CrossEntropyLoss(), loader)["accuracy"]
+    content = as_json("lenet5", "digitvit", "--data", "drawn")
+    lenet, vit = content["models"]
+    assert lenet["accuracy"] == pytest.approx(expected)
+    assert lenet["accuracy"] > 0.5
+    assert vit["untrained"]
+    assert "lenet5" in content["pareto_front"]
+    text = run("lenet5", "digitvit", "--data", "drawn").stdout
+    assert f"{100 * expected:.2f} %" in text
+    assert "weights drawn at random" in text
+    assert "On the Pareto front of accuracy, bytes, median: lenet5" in text
+
+
+@pytest.mark.skipif("TINYTORCH_DATA" not in os.environ, reason="needs TINYTORCH_DATA")
+def test_lenet_reads_mnist_as_well_as_its_facts_say() -> None:
+    from tinytorch.arch.trained import facts_of
+
+    model = candidate("lenet5", None, 1, bench_models.DATA["mnist"]())
+    assert model.accuracy() == pytest.approx(float(facts_of("lenet5")["test accuracy"]), abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "metric"),
+    [("single-stream", "p90 latency"), ("multi-stream", "p99 latency"), ("offline", "samples a")],
+)
+def test_a_scenario_asks_in_its_own_way(scenario: str, metric: str) -> None:
+    content = as_json("lenet5", "--scenario", scenario, "--data", "drawn")
+    (model,) = content["models"]
+    assert model["metric"].startswith(metric)
+    assert model["style"] == "MLPerf-style, unofficial"
+    assert model["accuracy"] > 0.5
+    text = run("lenet5", "--scenario", scenario).stdout
+    assert "MLPerf-style, unofficial" in text
+    assert metric in text
+
+
+def test_a_server_is_searched_for_its_rate() -> None:
+    (model,) = as_json("lenet5", "--scenario", "server", "--bound", "5", "--batch", "4")["models"]
+    assert model["metric"] == "queries a second with p99 below 5 ms"
+    assert model["trials"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lenet"], "Did you mean lenet5?"),
+        (["lenet5", "--against", "lenet"], "Did you mean lenet5?"),
+        (["lenet5", "--input", "a"], "'a' is no shape"),
+        (["lenet5", "--input", "3,28,28"], "lenet5 cannot read a batch of shape (1, 3, 28, 28)"),
+        (["resnet8", "--data", "drawn"], "images of DrawnDigits are (1, 28, 28)"),
+        (["lenet5", "--scenario", "offline", "--against", "lenet5"], "leave --scenario out"),
+        (["lenet5", "--scenario", "multi-stream", "--batch", "2"], "asks 8 at a time"),
+        (["lenet5", "--out", "nowhere/r.json"], "there is no folder nowhere"),
+        (["lenet5", "--kernels", "slow"], "slow"),
+        ([], "Missing argument"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_measured(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("measured")
+
+    for name in ("measured", "compared", "run_scenario"):
+        monkeypatch.setattr(bench_models, name, never)
+    result = run(*words)
+    assert result.exit_code == 2, result.output
+    assert said in " ".join(result.stderr.split())
+
+
+def test_a_busy_machine_is_warned_of_also_where_json_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = replace(environment.environment(), load=5.0, cores=2)
+    monkeypatch.setattr(environment, "environment", lambda: busy)
+    assert "Careful: the machine is busy" in run("lenet5").stdout
+    result = run("lenet5", "--json")
+    assert json.loads(result.stdout)["environment"]["busy"]
+    assert "Careful: the machine is busy" in result.stderr
+
+
+def measured(**changes: Any) -> Measured:
+    found = Benchmark((1e-3,) * 9 + (9e-3,), (1e-3,) * 10, 1, 10, True, (1e-3, 1e-3))
+    one = candidate("lenet5", None, 1, None)
+    return Measured(one, replace(found, **changes), 1000, None, Energy(None, reason="no meter"))
+
+
+def test_a_model_that_waited_for_other_programs_is_told_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(Screen(), [measured()], [])  # 10 ms of 18 ms
+    assert "had the processor for 56 % of the time only" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    show(Screen(), [measured(cpu=(1.8e-3,) * 10)], [])
+    text = capsys.readouterr().out
+    assert "had the processor" not in text
+    assert "1 outliers kept" in text
+    assert "Energy: not measured: no meter." in text
+
+
+def test_a_warm_up_that_did_not_end_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Screen(), [measured(steady=False)], [])
+    assert "was still getting faster" in capsys.readouterr().out
+
+
+def test_energy_has_a_column_where_it_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    one = replace(measured(), energy=Energy(2.5e-3, 4.0, "RAPL: package-0", 10, 1.0))
+    show(Screen(), [one], [])
+    text = capsys.readouterr().out
+    assert "energy" in text
+    assert "2.5 mJ" in text
+    assert "not measured" not in text
+
+
+def test_matrix_products_use_one_thread_unless_more_are_asked_for() -> None:
+    program = "from tinytorch.opt.bench_command import bench; bench()"
+    words = ["lenet5", "--repeats", "2", "--seconds", "0", "--json"]
+    found = []
+    for threads in (None, "2"):
+        kept = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+        extra = {"OMP_NUM_THREADS": threads} if threads else {}
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words],
+            env={**kept, **extra},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(json.loads(done.stdout)["environment"]["thread_variables"]["OMP_NUM_THREADS"])
+    assert found == ["1", "2"]
