@@ -255,6 +255,7 @@ def record(
                 **{name: value if row.known else None for name, value in costs.items()},
                 "of_unknown_cost": row.unknown,
                 "made_bytes": row.made,
+                "peak_bytes": row.peak,
             }
         )
     answer = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tinytorch.opt.profiling import Profiler
 
 UNKNOWN = "-"
-LESS_MISSED = "Other", "GB/s", "Made", "Bytes", "Self %"  # first where a terminal is narrow
+LESS_MISSED = "Other", "GB/s", "Made", "Bytes", "Peak", "Self %"  # first where a terminal is narrow
 
 
 def in_count(count: float) -> str:
@@ -49,6 +49,7 @@ def cells(row: Row, whole: int) -> dict[str, str]:
         "Calls": str(row.calls + row.rules),
         **(costs if row.known else dict.fromkeys(costs, UNKNOWN)),
         "Made": bytes_of(row.made),
+        "Peak": bytes_of(row.peak),
     }
 
 
@@ -127,7 +128,7 @@ def summary(profile: Profiler) -> list[str]:
         f"itself: {events} events, {time_of(profile.own_time // events)} each.",
         f"Memory: calls held {in_bytes(profile.memory.peak)} at the peak, beside "
         f"{in_bytes(profile.memory.given_peak)} that they were given (weights, inputs). Made: "
-        "bytes of new results.",
+        "bytes of new results; Peak: the most alive after one of a row's calls.",
     ]
     if all_.known:
         some = " at least" if all_.unknown else ""

@@ -43,7 +43,7 @@ class Call(NamedTuple):
     layers: tuple[str, ...]  # dotted names, outermost first; empty outside of all layers
     start: int  # time.perf_counter_ns()
     stop: int
-    inside: int  # spent in other calls that it made; 0 for nearly all
+    inside: int  # spent in other calls that it made, and in hearing them; 0 for nearly all
     thread: int
     shapes: tuple[tuple[int, ...], ...]  # of the operands
     cost: Cost | None  # None where no rule says what it costs
@@ -142,7 +142,7 @@ class Profiler:
         self.memory = LiveMemory()
         self.layers = Layers(model)
         self.time = 0  # nanoseconds within the blocks so far
-        self.own_time = 0  # of those, spent in `hear`
+        self._heard: list[int] = []  # how long each event took to hear
         self._lock = threading.RLock()  # reentrant: freeing an array may interrupt anything
         self._block: AbstractContextManager[None] | None = None
         self._start = 0
@@ -192,17 +192,17 @@ class Profiler:
                 self.memory.live,
             )
             self.events.append(call)
-            self.own_time += time.perf_counter_ns() - begin
+            self._heard.append(time.perf_counter_ns() - begin)
 
     def _inside(self, start: int, thread: int) -> int:
         """Time of the calls that began after `start` in this thread: an event comes at its end."""
         total = 0
-        for call in reversed(self.events):
+        for call, heard in zip(reversed(self.events), reversed(self._heard), strict=False):
             if call.thread != thread:
                 continue
             if call.start < start:
                 break
-            total += call.self_time  # of each one, so that what is inside it counts once
+            total += call.self_time + heard  # of each, so that what is inside it counts once
         return total
 
     # What came of it
@@ -210,6 +210,11 @@ class Profiler:
     def in_primitives(self) -> int:
         """Nanoseconds in all calls. With several threads it may be more than `time`."""
         return sum(call.self_time for call in self.events)
+
+    @property
+    def own_time(self) -> int:
+        """Nanoseconds in `hear`: what this profiler took for itself."""
+        return sum(self._heard)
 
     def overhead(self) -> float:
         """What listening costs, in nanoseconds for each event, measured now: see `overhead`."""
