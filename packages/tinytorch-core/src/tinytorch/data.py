@@ -1,6 +1,7 @@
 """Data sets, loaders and transforms: `from tinytorch.data import DataLoader`.
 
-The data sets that have a name (MNIST, CIFAR-10 ...) are in `tinytorch.datasets`.
+The data sets that have a name (MNIST, CIFAR-10 ...) are in `tinytorch.datasets`. Tokenizers, which
+make integers of texts, are in tinytorch-arch; where that is not installed, their names say so.
 """
 
 from typing import TYPE_CHECKING
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 from tinytorch._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from tinytorch.arch.tokenization import BPETokenizer as BPETokenizer
+    from tinytorch.arch.tokenization import CharTokenizer as CharTokenizer
     from tinytorch.core import transforms as transforms
     from tinytorch.core.dataloader import Batch as Batch
     from tinytorch.core.dataloader import DataLoader as DataLoader
@@ -37,6 +40,7 @@ __getattr__, __dir__ = lazy_exports(
             "RandomCrop",
             "RandomHorizontalFlip",
         ),
+        "tinytorch.arch.tokenization": ("BPETokenizer", "CharTokenizer"),
     },
     modules=("tinytorch.core.transforms",),
 )
