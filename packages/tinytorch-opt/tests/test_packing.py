@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tinytorch import Tensor
 from tinytorch.arch.models import DSCNN, LeNet5
 from tinytorch.arch.trained import trained
 from tinytorch.core.measurement import peak_bytes
@@ -35,6 +36,7 @@ from tinytorch.opt.packing import (
     to_bytes,
     unpack,
 )
+from tinytorch.opt.quantization import quantize
 from tinytorch.opt.tensor_codes import DTYPES, Coding, centroids, decode, encode
 
 
@@ -180,6 +182,17 @@ def test_a_model_comes_back_exactly(tmp_path: Path) -> None:
         np.testing.assert_array_equal(other.state_dict()[name], array)
     assert read_metadata(tmp_path / "m.ttpack") == {"seed": "0"}
     assert report.nbytes == (tmp_path / "m.ttpack").stat().st_size
+
+
+def test_a_quantised_model_keeps_its_integers(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((8, 1, 28, 28), np.float32)
+    model = quantize(trained("lenet5"), [images])
+    report = pack(model, tmp_path / "m.ttpack", bits=4)  # there is no float weight left to round
+    other = quantize(LeNet5(), [images])
+    unpack(tmp_path / "m.ttpack", other)
+    np.testing.assert_array_equal(other(Tensor(images)).data, model(Tensor(images)).data)
+    assert all(row.error == 0 for row in report.tensors)
+    assert report.nbytes < 64_000
 
 
 def test_only_weights_are_rounded_and_each_output_has_a_scale(tmp_path: Path) -> None:

@@ -119,9 +119,10 @@ def to_bytes(
         {"tensors": headers, "metadata": dict(metadata or {})}, separators=(",", ":")
     ).encode()
     body = b"".join([len(header).to_bytes(4, "little"), header, *parts])
-    number = min(range(len(COMPRESSORS)), key=lambda n: len(_compress(n, body)))
+    stages = [_compress(number, body) for number in range(len(COMPRESSORS))]
+    packed = min(stages, key=len)
+    number = stages.index(packed)
     front = bytes([number]) + len(body).to_bytes(8, "little")
-    packed = _compress(number, body)
     crc = zlib.crc32(packed, zlib.crc32(front)).to_bytes(4, "little")
     content = b"".join([SIGNATURE, bytes([VERSION]), front, crc, packed])
     return content, Packed(tuple(rows), len(content), COMPRESSORS[number])

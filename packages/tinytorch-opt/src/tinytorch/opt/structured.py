@@ -9,8 +9,9 @@ followed through the graph (`channels.py`), so that normalisation, depthwise con
 flattened and what is added shrink along with the layer that makes them; and before a result is
 handed out, it is compared with the first model, in which the same channels are silent.
 
-Left out: shrinking the features that run through a transformer's blocks, because its normalisation
-averages over them; and training afterwards, which gives back most of what was lost.
+Left out: the heads of an attention, and the features that run through a transformer's blocks, over
+which its normalisation averages (the MLP of each block does shrink); and training afterwards, which
+gives back most of what was lost.
 """
 
 from __future__ import annotations

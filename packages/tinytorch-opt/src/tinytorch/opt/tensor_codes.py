@@ -69,16 +69,14 @@ def encode(array: Array, coding: Coding, cost: Callable[[bytes], int] = len) -> 
         header |= {"table": len(table) // 4}
         whole = [header | {"packed": packed} for packed in (False, True)]
         empty = codes == zero
-    best: Coded | None = None
+    candidates = []
     for places in PLACES if empty.any() else PLACES[:1]:
         where, kept = _where(places, empty), codes if places == "all" else codes[~empty]
         for form in whole:
             data = where + table + _as_bytes(kept, form)
             here = form | {"places": places, "count": len(kept), "where": len(where)}
-            if best is None or cost(data) < cost(best.data):
-                best = Coded(here, data)
-    assert best is not None
-    return best
+            candidates.append(Coded(here, data))
+    return min(candidates, key=lambda coded: cost(coded.data))
 
 
 def decode(header: Header, data: bytes) -> Array:
