@@ -99,7 +99,8 @@ class FusedBlock(Module):
     """What a `TransformerBlock` computes when it is not trained, in two operations."""
 
     def __init__(self, block: TransformerBlock) -> None:
-        for norm in (block.norm1, block.norm2):
+        norms: list[Any] = [block.norm1, block.norm2]
+        for norm in norms:
             if not isinstance(norm, LayerNorm) or norm.bias is None:
                 raise TypeError(
                     f"fused_for_writing: a block with {norm!r}: it knows LayerNorm with a bias only"
@@ -114,12 +115,11 @@ class FusedBlock(Module):
         attention, mlp = block.attention, block.mlp
         parts: list[Linear] = [attention.query, attention.key, attention.value]
         self.heads = attention.n_heads
-        self.norm1: Any = block.norm1
-        self.norm2: Any = block.norm2
+        self.norm1, self.norm2 = norms
         self.joined = Tensor(np.concatenate([part.weight.data for part in parts], axis=1))
         self.joined_bias = Tensor(np.concatenate([bias_of(part).data for part in parts]))
         self.out, self.hidden, self.down = attention.out, mlp.hidden, mlp.out
-        self._before = [self.norm1.weight, self.norm1.bias, self.joined, self.joined_bias]
+        self._before = [norms[0].weight, norms[0].bias, self.joined, self.joined_bias]
         after: list[Any] = [self.out, self.norm2, self.hidden, self.down]
         self._after = [x for part in after for x in (part.weight, bias_of(part))]
 
