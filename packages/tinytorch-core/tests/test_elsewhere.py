@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -18,9 +19,24 @@ from tinytorch.core.errors import ShapeError
 from tinytorch.core.primitive import Kernel, primitive
 from tinytorch.data import DataLoader
 from tinytorch.datasets import CIFAR10, MNIST, FashionMNIST
-from tinytorch.nn import LogSoftmax, Softmax
+from tinytorch.nn import (
+    GELU,
+    CrossEntropyLoss,
+    Linear,
+    LogSoftmax,
+    Module,
+    ReLU,
+    Sequential,
+    Softmax,
+)
+from tinytorch.optim import SGD
 
-ROWS = [(door, name) for door, names in elsewhere.NAMES.items() for name in names]
+ROWS = [
+    (door, name)
+    for door, names in elsewhere.NAMES.items()
+    for name in names
+    if door != "tinytorch.arch"  # which may not be installed, and has a test of its own
+]
 
 
 @pytest.mark.parametrize(("door", "name"), ROWS)
@@ -37,13 +53,74 @@ def test_a_name_of_pytorch_says_what_it_is_called_here(door, name):
 def test_what_the_hints_name_exists():
     told = " ".join(
         [text for names in elsewhere.NAMES.values() for text in names.values()]
-        + [*elsewhere.ATTRIBUTES.values(), *elsewhere.ARGUMENTS.values()]
+        + [*elsewhere.ATTRIBUTES.values(), *elsewhere.MODULES.values()]
+        + [*elsewhere.ARGUMENTS.values()]
     )
     named = set(re.findall(r"tinytorch(?:\.\w+)+", told))
     assert len(named) > 20
-    for path in named:
-        program = f"import tinytorch.core.layers, tinytorch.core.losses; {path}"
+    needs_arch = {path for path in named if path.startswith("tinytorch.arch")}
+    for path in named - needs_arch - {"tinytorch.nn.Transformer"}:
+        program = f"import tinytorch.core.context, tinytorch.core.layers; {path}"
         exec(program)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("from tinytorch.utils.data import DataLoader", "utils'; here that is tinytorch.data"),
+        ("from tinytorch.optim.lr_scheduler import StepLR", "scheduler'; here that is CosineSched"),
+        ("import tinytorch.nn.utils", "nn.utils'; here that is tinytorch.optim.clip_grad_norm"),
+        ("import tinytorch.nn.init", "'tinytorch.nn.init'; here that is kaiming_uniform,"),
+    ],
+)  # fmt: skip
+def test_a_module_of_pytorch_says_what_it_is_called_here(program, words):
+    with pytest.raises(ModuleNotFoundError, match=re.escape(words)):
+        exec(program)
+
+
+def test_other_missing_modules_are_told_as_python_tells_them():
+    for name in ("tinytorch.nothing", "tinytorch.nn.nothing", "tinytorch.core.nothing", "nothing"):
+        with pytest.raises(ModuleNotFoundError, match=f"^No module named '{name}'$"):
+            import_module(name)
+    assert find_spec("tinytorch.nothing") is None
+
+
+def test_functions_are_where_pytorch_has_them():
+    functions = import_module("tinytorch.nn.functional")
+    assert tinytorch.nn.functional is functions
+    x = Tensor([[-1.0, 2.0]])
+    np.testing.assert_array_equal(functions.relu(x).data, [[0, 2]])
+    assert functions.cross_entropy is import_module("tinytorch.core.losses").cross_entropy
+    with pytest.raises(AttributeError, match="no attribute 'dropout'; here that is the layer Dro"):
+        functions.dropout  # noqa: B018
+
+
+MODEL = Sequential(Linear(3, 2))
+
+
+@pytest.mark.parametrize("name", elsewhere.MODULES)
+def test_an_attribute_of_pytorchs_modules_says_what_it_is_here(name):
+    words = f"'Sequential' object has no attribute '{name}'; here that is "
+    with pytest.raises(AttributeError, match=re.escape(words + elsewhere.MODULES[name])):
+        getattr(MODEL, name)
+    assert not hasattr(Module, name)
+
+
+def test_a_module_may_have_an_attribute_that_pytorch_uses_otherwise():
+    class Own(Module):
+        def __init__(self):
+            self.buffers = 3
+
+        def apply(self, x):
+            return x + self.buffers
+
+    assert Own().apply(1) == 4
+
+
+def test_the_list_of_parameters_says_so_where_an_iterator_is_expected():
+    with pytest.raises(TypeError, match=r"a list here: model\.parameters\(\)\[0\]"):
+        next(MODEL.parameters())
+    assert [p.shape for p in MODEL.parameters()] == [(3, 2), (2,)]
 
 
 def test_a_name_that_nobody_has_is_an_ordinary_error():
@@ -111,6 +188,22 @@ def test_the_axis_of_a_reduction_still_goes_by_place(name):
             lambda: tinytorch.relu(Tensor(np.ones(LARGE)), inplace=True),
             "relu() has no argument 'inplace'; here",
         ),
+        (lambda: ReLU(inplace=True), "ReLU() has no argument 'inplace'; here that is nothing:"),
+        (
+            lambda: GELU(approximate="tanh"),
+            "GELU() has no argument 'approximate'; here that is not",
+        ),
+        (
+            lambda: Linear(3, 2, device="cpu"),
+            "Linear() has no argument 'device'; here that is noth",
+        ),
+        (lambda: MODEL.zero_grad(set_to_none=True), "'set_to_none'; here that is nothing: zero_gr"),
+        (
+            lambda: SGD(MODEL.parameters(), 0.1).zero_grad(set_to_none=True),
+            "zero_grad() has no argument 'set_to_none'",
+        ),
+        (lambda: CrossEntropyLoss(ignore_index=0), "CrossEntropyLoss() has no argument 'ignore_in"),
+        (lambda: CrossEntropyLoss(weight=[1]), "'weight'; here that is reduction="),
     ],
 )
 def test_an_argument_of_pytorch_says_what_it_is_called_here(call, words):

@@ -1,5 +1,7 @@
 """Module 03: what modules find inside themselves, keep, and promise each other."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -319,10 +321,100 @@ def test_linear_reminds_of_flattening_images_where_that_would_help():
     with pytest.raises(ShapeError, match=r"of weight \(6, 2\); x.flatten\(1\)\?$"):
         layer(Tensor(np.zeros((5, 2, 3))))
     for shape in ((5, 2, 4), (5, 7), (5,)):
-        with pytest.raises(ShapeError, match=r"of weight \(6, 2\)$"):
+        size = shape[-1]
+        with pytest.raises(ShapeError, match=rf"of weight \(6, 2\); Linear\({size}, 2\)\?$"):
             layer(Tensor(np.zeros(shape)))
-    with pytest.raises(ShapeError, match=r"of weight \(1, 2\)$"):
+    with pytest.raises(ShapeError, match=r"of weight \(1, 2\); Linear\(3, 2\)\?$"):
         Linear(1, 2)(Tensor(np.zeros(3)))  # one example, of three features
+    with pytest.raises(ShapeError, match=r"; x.flatten\(1\), and Linear\(784, 2\)\?$"):
+        layer(Tensor(np.zeros((5, 1, 28, 28))))
+
+
+def test_linear_reminds_of_which_way_round_its_weight_is():
+    x, weight = Tensor(np.zeros((5, 3))), Tensor(np.zeros((2, 3)))  # PyTorch's (out, in)
+    with pytest.raises(ShapeError, match=r"; weight\.T\? It is \(in, out\) here$"):
+        linear(x, weight, None)
+
+
+def test_a_shape_error_says_in_which_layer_it_was_raised():
+    model = Sequential(Linear(4, 3), Sequential(ReLU(), Linear(5, 2)))
+    with pytest.raises(ShapeError) as caught:
+        model(Tensor(np.zeros((1, 4))))
+    assert caught.value.__notes__ == [
+        "in layer 1 of Sequential: Linear(5, 2, bias=True)",
+        "in layer 1 of Sequential: Sequential(",
+    ]
+
+
+def test_a_layer_whose_parentheses_are_missing_is_caught_when_the_model_is_made():
+    with pytest.raises(TypeError, match=r"layer 1 is the class ReLU: write ReLU\(\)"):
+        Sequential([Linear(3, 2), ReLU])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.zeros((3, 2)), Tensor(np.zeros((3, 2))), 0.0, [1.0]],
+)
+def test_a_parameter_is_not_silently_replaced_by_what_is_not_trained(value):
+    layer = Linear(3, 2)
+    before = layer.weight
+    with pytest.raises(
+        TypeError, match=r"Linear\.weight is a parameter, .* model\.weight\.data = a"
+    ):
+        layer.weight = value
+    assert layer.weight is before
+    with pytest.raises(TypeError, match="and a result in its place"):
+        layer.weight = layer.weight * 2
+
+
+def test_a_parameter_makes_room_for_another_for_none_and_for_a_module():
+    layer = Linear(3, 2)
+    layer.weight = Tensor(np.ones((3, 2)), requires_grad=True)
+    layer.bias = None
+    assert layer.num_parameters() == 6
+    layer.weight = Linear(3, 2)
+    assert layer.num_parameters() == 8
+    frozen = Linear(3, 2)
+    frozen.weight.requires_grad = False
+    frozen.weight = Tensor(np.zeros((3, 2)))  # nobody trained it
+
+
+class Masked(Module):
+    def __init__(self):
+        self.mask = Tensor(np.tril(np.ones((4, 4), np.float32)))
+        self.weights = [Tensor(np.ones(2), requires_grad=True)]
+        self.scale = Tensor(np.ones(3), requires_grad=True)
+
+
+def test_a_constant_is_saved_but_neither_counted_nor_trained():
+    model = Masked()
+    assert [name for name, _ in model.named_parameters()] == ["weights.0", "scale"]
+    assert model.num_parameters() == 5
+    assert list(model.state_dict()) == ["mask", "weights.0", "scale"]
+    model.requires_grad_(True)
+    assert not model.mask.requires_grad
+
+
+def test_a_frozen_parameter_stays_one_however_it_was_frozen():
+    model = Masked()
+    model.scale.requires_grad = False
+    model.weights[0].requires_grad = False
+    again = copy.deepcopy(model)
+    for either in (model, again):
+        assert [name for name, _ in either.named_parameters()] == ["weights.0", "scale"]
+        either.requires_grad_(True)
+        assert either.scale.requires_grad
+        assert either.weights[0].requires_grad
+
+
+def test_a_tensor_becomes_a_parameter_when_it_begins_to_require_a_gradient():
+    model = Masked()
+    model.mask.requires_grad = True
+    model.weights.append(Tensor(np.ones(1), requires_grad=True))
+    names = ["mask", "weights.0", "weights.1", "scale"]
+    assert [name for name, _ in model.named_parameters()] == names
+    model.requires_grad_(False)
+    assert [name for name, _ in model.named_parameters()] == names
 
 
 def test_the_name_of_a_file_is_no_state_and_load_is_named():

@@ -1,5 +1,6 @@
 """Module 04: losses at their edges. Values and gradients are in test_operations.py."""
 
+import re
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from tinytorch.core.activations import log_softmax, sigmoid
 from tinytorch.core.context import use
 from tinytorch.core.errors import ShapeError
+from tinytorch.core.layers import Linear, Sequential
 from tinytorch.core.losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -199,3 +201,28 @@ def test_targets_that_are_no_probabilities_are_refused(loss, target):
 @pytest.mark.parametrize("loss", [binary_cross_entropy, binary_cross_entropy_with_logits])
 def test_targets_may_leave_the_unit_interval_by_rounding(loss):
     loss(Tensor([0.25, 0.75]), Tensor([-1e-6, 1 + 1e-6]))
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "words"),
+    [
+        ((4, 3), np.eye(4, 3, dtype=np.int64), "one-hot rows of integers, target.argmax(1), or"),
+        ((2, 5, 7), np.zeros((2, 5), np.int64), "classes are axis 1: logits.permute(0, 2, 1)? For"),
+        ((2, 5, 5, 7), np.zeros((2, 5, 5), np.int64), "axis 1: logits.permute(0, 3, 1, 2)?"),
+        ((4, 1, 28, 10), np.zeros(4, np.int64), "logits with 4 axes: no Flatten before?"),
+        ((4, 3), np.zeros((4, 1), np.int64), "and holds int64: target.reshape(-1)?"),
+        ((4, 3), np.zeros(5, np.int64), "has shape (5,) and holds int64"),
+        ((4, 3), np.array([0, 1, -100, 2]), "keep = target.data >= 0, then logits[keep], target["),
+        ((2, 2), np.full((2, 2), 5.0), "targets run from 5 to 5, but probabilities lie in [0, 1];"),
+        ((2, 2), np.full((2, 2), -1.0), "targets run from -1 to -1"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_told_with_what_to_write(logits, target, words):
+    with pytest.raises((ValueError, IndexError), match=re.escape(words)):
+        cross_entropy(Tensor(np.zeros(logits, np.float32)), Tensor(target))
+
+
+def test_none_for_a_tensor_asks_for_the_missing_return():
+    model = Sequential(Linear(3, 2), lambda x: None, Linear(2, 1))
+    with pytest.raises(TypeError, match=r"linear: an operand is None, .* without a return\?"):
+        model(Tensor(np.zeros((1, 3))))

@@ -21,7 +21,8 @@ from tinytorch._lazy import LESSONS
 HIGHER_TIERS = ("tinytorch.arch", "tinytorch.opt", "tinytorch.olympics")
 HOME = Path(tinytorch.__file__).parent
 DOORS = tuple(
-    f"tinytorch{door}" for door in ("", ".nn", ".optim", ".data", ".datasets", ".kernels")
+    f"tinytorch{door}"
+    for door in ("", ".nn", ".nn.functional", ".optim", ".data", ".datasets", ".kernels")
 )
 
 # put before a program: whoever touches a higher tier finds that it is not installed

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 __path__ = extend_path(__path__, __name__)
 
+from tinytorch._lazy import install as _install_signpost
 from tinytorch._lazy import lazy_exports
 from tinytorch._version import __version__ as __version__
 from tinytorch.course.overlay import install as _install
 
 _install()  # in a student's workspace, their modules stand in for ours
+_install_signpost()  # a module that is not there says where it is
 
 # as in PyTorch, all operations stand at the top: tinytorch.zeros, tinytorch.where
 _OPERATIONS = """

@@ -5,6 +5,9 @@ until a name is asked for, so `import tinytorch` is cheap, works when a student'
 not even parse, and knows the names of tiers that are not installed. Those names stay out of `dir()`
 and `import *`; asking for one says which package has it.
 
+Of modules that are not there, such as `tinytorch.utils.data` or those of a tier that is not
+installed, a finder at the end of Python's list says what to write or to install instead.
+
 Left out: finding tiers by entry point. That is the business of `tito`; here it would cost more than
 the whole import.
 """
@@ -27,6 +30,10 @@ LESSONS = {
     "tinytorch.arch.transformers": "13",
 }
 
+
+TIERS = ("arch", "opt", "olympics")  # the folders that other distributions add
+
+FOLDERS = ("tinytorch", "tinytorch.nn", "tinytorch.optim")  # where PyTorch has further modules
 
 # an index, a clone, a course's own folder: whoever installed core knows, and its README shows how
 _SOURCE = "install {} from where tinytorch-core came from (see its README)"
@@ -107,9 +114,40 @@ def _absence(name: str, module: str) -> str:
     distribution = _tier(module).replace(".", "-")  # tinytorch.arch -> tinytorch-arch
     place = f"{name} is module {LESSONS[module]}, in {distribution}"
     if not _is_there(_tier(module)):
-        return f"{place}, which is not installed: {_SOURCE.format(distribution)}"
+        return not_installed(place, distribution)
     newer = _SOURCE.format(f"a newer {distribution}")
     return f"{place}, but the version installed does not have it: {newer}"
+
+
+def not_installed(place: str, distribution: str) -> str:
+    """Say that what `place` names, "1998 is in tinytorch-arch", has to be installed, and how."""
+    return f"{place}, which is not installed: {_SOURCE.format(distribution)}"
+
+
+class Signpost:
+    """The last finder of Python's list: an error that says more than "No module named"."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        owner, _, last = name.rpartition(".")
+        if owner not in FOLDERS or last == "core":
+            return
+        if last in TIERS and owner == "tinytorch":
+            distribution = f"tinytorch-{last}"
+            message = not_installed(f"{name} is in {distribution}", distribution)
+            raise ModuleNotFoundError(message, name=name)
+
+        from tinytorch.core.elsewhere import NAMES
+
+        instead = NAMES.get(owner, {}).get(last)
+        if instead is not None:
+            message = f"No module named {name!r}; here that is {instead}"
+            raise ModuleNotFoundError(message, name=name)
+
+
+def install() -> None:
+    """Put the signpost behind the other finders, once."""
+    if not any(isinstance(finder, Signpost) for finder in sys.meta_path):
+        sys.meta_path.append(Signpost())
 
 
 def _is_there(module: str) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tinytorch.core.training import count_steps as count_steps
     from tinytorch.core.training import warm_up as warm_up
 
+__path__: list[str] = []  # so that `import tinytorch.optim.lr_scheduler` is told what it is here
+
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {

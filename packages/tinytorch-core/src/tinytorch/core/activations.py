@@ -63,6 +63,10 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
 class Activation:
     """A function as a layer: something to put into a list of layers."""
 
+    @explains_arguments
+    def __init__(self) -> None:
+        pass
+
     def __call__(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -71,35 +75,35 @@ class Activation:
 
 
 class ReLU(Activation):
-    """Layer form of `relu`."""
+    """Layer form of `relu`: max(x, 0), element by element; any shape."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return relu(x)
 
 
 class Sigmoid(Activation):
-    """Layer form of `sigmoid`."""
+    """Layer form of `sigmoid`: 1 / (1 + exp(-x)), element by element; any shape."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return sigmoid(x)
 
 
 class Tanh(Activation):
-    """Layer form of `tanh`."""
+    """Layer form of `tanh`: element by element; any shape."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return tanh(x)
 
 
 class GELU(Activation):
-    """Layer form of `gelu`."""
+    """Layer form of `gelu`: element by element, by the tanh formula; any shape."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return gelu(x)
 
 
 class Softmax(Activation):
-    """Layer form of `softmax` over `axis`."""
+    """Layer form of `softmax`: positive, and summing to 1 over `axis`; the shape stays."""
 
     @explains_arguments
     def __init__(self, axis: int = -1) -> None:
@@ -110,7 +114,7 @@ class Softmax(Activation):
 
 
 class LogSoftmax(Activation):
-    """Layer form of `log_softmax` over `axis`."""
+    """Layer form of `log_softmax`: the logarithm of softmax over `axis`; the shape stays."""
 
     @explains_arguments
     def __init__(self, axis: int = -1) -> None:

@@ -1,15 +1,15 @@
 """What users of PyTorch and NumPy type, and what it is called here: the words for errors.
 
-Four tables: attributes of a tensor, names in a front door, arguments of a call, and NumPy's
-functions. An error says them where a name is not found, so that a habit costs one look and no
-search. Left out: names that mean the same in both, and what TinyTorch does not have at all.
+Five tables: attributes of a tensor and of a module, names in a front door, arguments of a call,
+and NumPy's functions. An error says them where a name is not found, so that a habit costs one look
+and no search. Left out: names that mean the same in both, and what TinyTorch does not have at all.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn, ParamSpec, TypeVar
 
 from tinytorch.core.late import late
@@ -20,9 +20,11 @@ _CPU = "nothing: every tensor is on the CPU"
 ATTRIBUTES = {
     "add_": "x = x + y, or x.data += y inside no_grad()",
     "argsort": "tinytorch.argsort(x, axis=...)",
+    "chunk": "tinytorch.split(x, sections=..., axis=...)",
     "copy_": "x.data[...] = array",
     "cpu": _CPU,
     "cuda": _CPU,
+    "device": _CPU,
     "dim": "x.ndim",
     "expand": "x.broadcast_to(...)",
     "fill_": "x.data[...] = value",
@@ -38,10 +40,12 @@ ATTRIBUTES = {
     "norm": "tinytorch.norm(x, axis=...)",
     "numel": "x.size",
     "relu": "tinytorch.relu(x)",
+    "repeat": "tinytorch.tile(x, reps=...); tinytorch.repeat repeats each element",
     "requires_grad_": "x.requires_grad = True",
     "sigmoid": "tinytorch.sigmoid(x)",
     "softmax": "tinytorch.softmax(x, axis=...)",
     "sort": "tinytorch.sort(x, axis=...)",
+    "split": "tinytorch.split(x, sections=..., axis=...)",
     "t": "x.T",
     "tanh": "tinytorch.tanh(x)",
     "to": "x.astype(dtype)",
@@ -52,6 +56,33 @@ ATTRIBUTES = {
     "zero_": "x.data[...] = 0",
 }
 
+# model.name
+MODULES = {
+    "add_module": "an attribute: model.name = module",
+    "append": "model.layers.append(layer)",
+    "apply": "for module in model.modules(): ...",
+    "buffers": "model.state_dict(), which holds parameters and buffers",
+    "compile": "nothing: kernels are chosen by tinytorch.kernels.use",
+    "cpu": _CPU,
+    "cuda": _CPU,
+    "double": "for p in model.parameters(): p.data = p.data.astype(np.float64)",
+    "extend": "model.layers.extend(layers)",
+    "float": "nothing: parameters are float32",
+    "get_submodule": "dict(model.named_modules())[name]",
+    "half": "for p in model.parameters(): p.data = p.data.astype(np.float16)",
+    "insert": "model.layers.insert(index, layer)",
+    "named_buffers": "model.state_dict(), which holds parameters and buffers",
+    "named_children": "model.children().items()",
+    "register_forward_hook": "tinytorch.core.context.listening",
+    "register_module": "an attribute: model.name = module",
+    "register_parameter": "an attribute: model.name = Tensor(data, requires_grad=True)",
+    "to": _CPU,
+    "type": "for p in model.parameters(): p.data = p.data.astype(dtype)",
+}
+
+_PICTURES = "Conv2d, with images of one row: x.expand_dims(2), kernel_size=(1, k)"
+_RECURRENT = "nothing: sequences are read by attention, tinytorch.nn.Transformer"
+
 # module.name
 NAMES = {
     "tinytorch": {
@@ -59,12 +90,14 @@ NAMES = {
         "autograd": "x.backward(), tinytorch.gradcheck, tinytorch.no_grad",
         "bmm": "tinytorch.matmul(x, y), or x @ y",
         "cat": "tinytorch.concatenate(tensors, axis=...)",
+        "chunk": "tinytorch.split(x, sections=..., axis=...)",
         "clamp": "tinytorch.clip(x, low=..., high=...)",
         "cuda": _CPU,
         "device": _CPU,
         "dot": "x @ y",
         "empty": "tinytorch.zeros(...)",
         "float": "np.float32",
+        "FloatTensor": "tinytorch.Tensor(data)",
         "float32": "np.float32",
         "float64": "np.float64",
         "gather": "tinytorch.take_along_axis(x, indices, axis=...)",
@@ -74,6 +107,7 @@ NAMES = {
         "int64": "np.int64",
         "is_tensor": "isinstance(x, tinytorch.Tensor)",
         "long": "np.int64",
+        "LongTensor": "tinytorch.Tensor(data), which keeps integers",
         "mm": "tinytorch.matmul(x, y), or x @ y",
         "set_grad_enabled": "tinytorch.no_grad() and tinytorch.enable_grad()",
         "unsqueeze": "tinytorch.expand_dims(x, axis=...)",
@@ -81,16 +115,33 @@ NAMES = {
         "vstack": "tinytorch.concatenate(tensors, axis=0)",
     },
     "tinytorch.nn": {
-        "functional": "tinytorch.relu, tinytorch.softmax ...; losses are in tinytorch.core.losses",
+        "BPETokenizer": "from tinytorch.arch.tokenization import BPETokenizer",
+        "CharTokenizer": "from tinytorch.arch.tokenization import CharTokenizer",
+        "Conv1d": _PICTURES,
+        "GRU": _RECURRENT,
         "Identity": "lambda x: x, because Sequential takes functions too",
         "init": "kaiming_uniform, xavier_uniform and uniform in tinytorch.core.layers",
+        "LeNet5": "from tinytorch.arch.models import LeNet5",
+        "LSTM": _RECURRENT,
         "ModuleDict": "a plain dict of modules, in an attribute",
         "ModuleList": "a plain list of modules, in an attribute",
+        "MultiheadAttention": "MultiHeadAttention(d_model, n_heads)",
         "NLLLoss": "CrossEntropyLoss, which takes logits",
         "Parameter": "Tensor(data, requires_grad=True), in an attribute of the module",
         "ParameterDict": "a plain dict of tensors, in an attribute",
         "ParameterList": "a plain list of tensors, in an attribute",
+        "RNN": _RECURRENT,
         "utils": "tinytorch.optim.clip_grad_norm",
+    },
+    "tinytorch.nn.functional": {
+        "batch_norm": "the layer BatchNorm2d",
+        "dropout": "the layer Dropout, which knows whether the model trains",
+        "layer_norm": "the layer LayerNorm",
+        "max_pool1d": "max_pool2d, with images of one row: x.expand_dims(2)",
+        "conv1d": "conv2d, with images of one row: x.expand_dims(2)",
+        "nll_loss": "cross_entropy, which takes logits",
+        "normalize": "x / tinytorch.norm(x, axis=-1, keepdims=True)",
+        "pad": "tinytorch.pad, which takes a pair for each axis, as NumPy does",
     },
     "tinytorch.optim": {
         "clip_grad_norm_": "clip_grad_norm",
@@ -101,28 +152,65 @@ NAMES = {
         "IterableDataset": "any iterable of batches (x, y): Trainer takes it as it is",
     },
     "tinytorch.datasets": {"transforms": "tinytorch.data.transforms"},
+    "tinytorch.arch": {
+        "BPETokenizer": "from tinytorch.arch.tokenization import BPETokenizer",
+        "CharTokenizer": "from tinytorch.arch.tokenization import CharTokenizer",
+        "CifarCNN": "from tinytorch.arch.models import CifarCNN",
+        "Conv2d": "from tinytorch.nn import Conv2d",
+        "LeNet5": "from tinytorch.arch.models import LeNet5",
+        "Transformer": "from tinytorch.nn import Transformer",
+    },
 }
 
 # call(argument=...)
 ARGUMENTS = {
+    "approximate": "nothing: gelu is the tanh formula",
+    "attn_mask": "mask, booleans: True may attend",
+    "batch_first": "nothing: the batch is the first axis, always",
+    "ceil_mode": "nothing: what does not fill a kernel is left out",
     "collate_fn": "collate",
     "device": _CPU,
     "dim": "axis",
     "dim0": "axis0",
     "dim1": "axis1",
+    "dim_feedforward": "hidden",
+    "do_sample": "temperature: 0 takes the likeliest token, above 0 tokens are drawn",
+    "dropout_p": "nothing: models drop what a block adds, TransformerBlock(..., dropout=p)",
+    "dtype": "astype(dtype), of what goes in or comes out",
+    "elementwise_affine": "nothing: there are always weights; bias=False leaves the bias out",
+    "embed_dim": "d_model",
     "end_dim": "end_axis",
+    "eos_token_id": "stop",
     "generator": "rng, such as np.random.default_rng(seed)",
+    "ignore_index": "the examples themselves: keep = target.data != index, then logits[keep], "
+    "target[keep]",
     "inplace": "nothing: an operation makes a new tensor",
     "keepdim": "keepdims",
+    "key_padding_mask": "mask[:, None, None, :], booleans: True may attend",
+    "max_new_tokens": "n",
+    "need_weights": "attention_map(x), which returns the weights",
+    "nhead": "n_heads",
+    "normalized_shape": "features, the size of the last axis",
+    "num_classes": "classes",
+    "num_heads": "n_heads",
+    "num_layers": "n_layers",
     "num_workers": "prefetch, how many batches a background thread keeps ready",
     "out": "what the call returns",
+    "padding_mode": "nothing: the margin is zeros",
     "pin_memory": _CPU,
+    "pos_weight": 'reduction="none", and a weight times each loss',
+    "return_indices": "nothing: only the largest values are returned",
     "root": "the environment variable TINYTORCH_DATA, which names a folder to read from",
+    "set_to_none": "nothing: zero_grad() sets each .grad to None",
     "size": "shape",
     "start_dim": "start_axis",
+    "topk": "top_k",
+    "track_running_stats": "nothing: running statistics are always kept",
     "train": 'split="train" or split="test"',
     "transform": "the transform of tinytorch.data.DataLoader",
     "unbiased": "correction, 1 or 0",
+    "vocab_size": "vocab",
+    "weight": 'reduction="none", and a weight times each loss',
 }
 
 
@@ -139,9 +227,26 @@ class Elsewhere:
         self.name = name
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
+        kind = owner.__name__ if owner is not None else type(instance).__name__
         raise AttributeError(
-            f"'Tensor' object has no attribute {self.name!r}; here that is {self.instead}"
+            f"{kind!r} object has no attribute {self.name!r}; here that is {self.instead}"
         )
+
+
+C = TypeVar("C", bound=type)
+
+
+def explains_attributes(table: Mapping[str, str]) -> Callable[[C], C]:
+    """Decorate a class: the names in `table`, which it does not have, say what they are here."""
+
+    def on(cls: C) -> C:
+        for name, instead in table.items():
+            words = Elsewhere(instead)
+            words.__set_name__(cls, name)
+            setattr(cls, name, words)
+        return cls
+
+    return on
 
 
 def argument_error(call: str, error: TypeError) -> TypeError | None:
@@ -188,13 +293,14 @@ def explains_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     Not for what is called often: the call in between takes a sixth of a microsecond.
     """
-    name = function.__qualname__.removesuffix(".__init__")
+    makes = function.__name__ == "__init__"
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
+            name = type(args[0]).__name__ if makes and args else function.__qualname__
             told = argument_error(name, error)
             if told is None:
                 raise

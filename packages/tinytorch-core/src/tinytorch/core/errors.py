@@ -38,6 +38,13 @@ def rows_error(data: object, error: ValueError) -> ValueError:
 
 def explanation(name: str, error: Exception, shapes: Sequence[Shape]) -> Exception | None:
     """Say in our words what `error`, from a call of `name`, means; None where it says so itself."""
+    if isinstance(error, AttributeError):
+        if "'NoneType' object" not in str(error):
+            return None
+        return TypeError(
+            f"{name}: an operand is None, no tensor. Is there a forward(), or another function, "
+            "without a return?"
+        )
     if isinstance(error, TypeError):
         return argument_error(name, error)
     if "zero-size array" in str(error) or "empty sequence" in str(error):

@@ -11,23 +11,39 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core import state
 from tinytorch.core.context import current, scope
+from tinytorch.core.elsewhere import MODULES, explains_arguments, explains_attributes
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.random import default_generator
 from tinytorch.core.tensor import Tensor
 
 
+@explains_attributes(MODULES)
 class Module:
     """A piece of a model: subclass it, set parameters and modules as attributes, write `forward`.
 
-    A parameter is a floating-point leaf tensor in a public attribute. A module is found in an
-    attribute, or in a list, tuple or dict that is one. State that is saved but not trained (a
-    running mean, say) is announced with `register_buffer`. There is nothing to call in `__init__`.
+    A parameter is a floating-point leaf tensor in a public attribute that requires a gradient, or
+    did once: a frozen one stays a parameter. One that never did is a constant, such as a mask: it
+    is saved too, but neither counted nor trained. State of other kinds is announced with
+    `register_buffer`. Tensors and modules are found in an attribute, or in a list, tuple or dict
+    that is one; a name that begins with _ hides them. There is nothing to call in `__init__`.
     """
 
     training = True
     _buffers: frozenset[str] = frozenset()
+    _trained: frozenset[str] = frozenset()  # what requires a gradient, or did once
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. Raises TypeError where that would end the training of a parameter."""
+        state.require_parameter(self, name, vars(self).get(name), value)
+        super().__setattr__(name, value)
+        self._notice(state.trained(name, value))
+
+    def _notice(self, names: set[str]) -> None:
+        if not names <= self._trained:
+            vars(self)["_trained"] = self._trained | names
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward(): write one")
@@ -44,17 +60,17 @@ class Module:
         """The modules directly inside this one, by name: "hidden", or "blocks.0" in a list."""
         found: dict[str, Module] = {}
         for name, value in vars(self).items():
-            for inner, item in _items(name, value):
+            for inner, item in state.items(name, value):
                 if isinstance(item, Module):
                     found[inner] = item
         return found
 
     def own_tensors(self) -> dict[str, Tensor]:
-        """The parameters and buffers directly in this module, by name."""
+        """The parameters, buffers and constants directly in this module, by name."""
         found: dict[str, Tensor] = {}
         for name, value in vars(self).items():
-            for inner, item in _items(name, value):
-                if isinstance(item, Tensor) and _is_state(inner, item, self._buffers):
+            for inner, item in state.items(name, value):
+                if isinstance(item, Tensor) and (inner in self._buffers or state.is_state(item)):
                     found[inner] = item
         return found
 
@@ -79,14 +95,17 @@ class Module:
         """All parameters, frozen ones too, with dotted names; one that is shared comes once."""
         seen: set[int] = set()
         for prefix, module in self.named_modules():
-            for name, tensor in module.own_tensors().items():
-                if name not in module._buffers and id(tensor) not in seen:
+            own = module.own_tensors()
+            module._notice({name for name, tensor in own.items() if tensor.requires_grad})
+            trained = module._trained - module._buffers
+            for name, tensor in own.items():
+                if name in trained and id(tensor) not in seen:
                     seen.add(id(tensor))
                     yield _join(prefix, name), tensor
 
     def parameters(self) -> list[Tensor]:
         """All parameters, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        return state.Parameters(parameter for _, parameter in self.named_parameters())
 
     def num_parameters(self) -> int:
         """The number of elements of all parameters."""
@@ -108,6 +127,7 @@ class Module:
         """Switch this module and all inside it to evaluation: the same as `train(False)`."""
         return self.train(False)
 
+    @explains_arguments
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
@@ -173,24 +193,6 @@ class Module:
         return self.children()
 
 
-def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Walk through the lists, tuples and dicts of a public attribute."""
-    if name.startswith("_"):
-        return
-    if isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _items(f"{name}.{i}", item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _items(f"{name}.{key}", item)
-    else:
-        yield name, value
-
-
-def _is_state(name: str, tensor: Tensor, buffers: frozenset[str]) -> bool:
-    return name in buffers or (tensor.node is None and tensor.dtype.kind == "f")
-
-
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
@@ -227,15 +229,28 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     x (..., in), weight (in, out), bias (out,) or None -> (..., out). Raises ShapeError.
     """
     if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[0]:
-        flat = math.prod(x.shape[1:])  # what x.flatten(1) would make of each example
-        hint = "; x.flatten(1)?" if x.ndim > 2 and flat == weight.shape[0] else ""
         raise ShapeError(
-            f"linear: the last axis of x {x.shape} must be the first of weight {weight.shape}{hint}"
+            f"linear: the last axis of x {x.shape} must be the first of weight {weight.shape}"
+            + linear_hint(x.shape, weight.shape)
         )
     y = x.reshape(-1, x.shape[-1]) @ weight  # (..., in) -> (rows, in) -> (rows, out)
     if bias is not None:
         y += bias
     return y.reshape(*x.shape[:-1], weight.shape[1])
+
+
+def linear_hint(x: tuple[int, ...], weight: tuple[int, ...]) -> str:
+    """What to write where x and weight of these shapes do not fit together, or ""."""
+    if len(weight) != 2 or not x:
+        return ""
+    flat = math.prod(x[1:])  # what x.flatten(1) would make of each example
+    if len(x) > 2 and flat == weight[0]:
+        return "; x.flatten(1)?"
+    if x[-1] == weight[1]:
+        return "; weight.T? It is (in, out) here"
+    if len(x) == 4:  # images
+        return f"; x.flatten(1), and Linear({flat}, {weight[1]})?"
+    return f"; Linear({x[-1]}, {weight[1]})?"
 
 
 class Linear(Module):
@@ -247,6 +262,7 @@ class Linear(Module):
                                PyTorch
     """
 
+    @explains_arguments
     def __init__(
         self,
         in_features: int,
@@ -274,9 +290,12 @@ class Dropout(Module):
     The expected value stays, so evaluation needs no change. Srivastava et al., "Dropout", 2014.
     """
 
+    @explains_arguments
     def __init__(self, p: float = 0.5, rng: np.random.Generator | None = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout({p}): p is a probability, at least 0 and below 1")
+        if isinstance(p, str) or not 0 <= p < 1:
+            raise ValueError(
+                f"{type(self).__name__}({p!r}): p is a probability, at least 0 and below 1"
+            )
         self.p = p
         self.rng = rng
 
@@ -300,12 +319,21 @@ class Sequential(Module):
         one_list = len(layers) == 1 and isinstance(layers[0], list | tuple)
         self.layers: list[Callable[[Tensor], Tensor]] = list(layers[0] if one_list else layers)
         for i, layer in enumerate(self.layers):
+            if isinstance(layer, type):
+                name = layer.__name__
+                raise TypeError(f"Sequential: layer {i} is the class {name}: write {name}()")
             if not callable(layer):
                 raise TypeError(f"Sequential: layer {i} is {layer!r}, which cannot be called")
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
-            x = layer(x)
+        """Hand x on from layer to layer. A ShapeError says in which one it was raised."""
+        for i, layer in enumerate(self.layers):
+            try:
+                x = layer(x)
+            except ShapeError as error:
+                name = type(self).__name__
+                error.add_note(f"in layer {i} of {name}: {repr(layer).splitlines()[0]}")
+                raise
         return x
 
     def children(self) -> dict[str, Module]:

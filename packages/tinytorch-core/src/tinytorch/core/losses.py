@@ -8,6 +8,7 @@ their gradients (module 06), class weights, and the losses of other tasks.
 import numpy as np
 
 from tinytorch.core.activations import log_softmax
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.tensor import Tensor
@@ -65,12 +66,15 @@ def target_probabilities(logits: Array, target: Array, label_smoothing: float) -
     """
     classes = logits.shape[1] if logits.ndim > 1 else 0
     if target.shape == logits.shape and target.dtype.kind == "f":
+        fix = "for scores, softmax(target, axis=1) first"
+        require_probabilities("cross_entropy: targets run", target, fix, slack=1e-3)
         wanted = target
     elif target.shape != logits.shape[:1] + logits.shape[2:] or not classes:
         raise ShapeError(
             f"cross_entropy: logits of shape {logits.shape} need class indices of shape "
             f"{logits.shape[:1] + logits.shape[2:]} or probabilities of the logits' shape; "
             f"the target has shape {target.shape} and holds {target.dtype}"
+            + target_hint(logits.shape, target)
         )
     elif target.dtype.kind not in "iu":
         raise TypeError(
@@ -81,11 +85,34 @@ def target_probabilities(logits: Array, target: Array, label_smoothing: float) -
         raise IndexError(
             f"cross_entropy: class indices run from {target.min()} to {target.max()}, "
             f"but there are {classes} classes, 0 to {classes - 1}"
+            + (
+                "; to leave some out, keep = target.data >= 0, then logits[keep], target[keep]"
+                if target.min() < 0
+                else ""
+            )
         )
     else:
         one_hot = np.eye(classes, dtype=logits.dtype)[target]  # (N, ..., C)
         wanted = np.moveaxis(one_hot, -1, 1)  # (N, C, ...)
     return wanted * (1 - label_smoothing) + label_smoothing / classes
+
+
+def target_hint(logits: tuple[int, ...], target: Array) -> str:
+    """What to write where a target does not fit logits of this shape, or ""."""
+    last = len(logits) - 1
+    if target.shape == logits:
+        return ": for one-hot rows of integers, target.argmax(1), or target.astype(np.float32)"
+    if last > 1 and target.shape == logits[:-1]:
+        axes = ", ".join(str(axis) for axis in (0, last, *range(1, last)))
+        return (
+            f". The classes are axis 1: logits.permute({axes})? For a Transformer, "
+            "loss = model(x, y)"
+        )
+    if last > 1 and target.shape == logits[:1]:
+        return f". One class for each example, but logits with {last + 1} axes: no Flatten before?"
+    if target.shape == (*logits[:1], 1):
+        return ": target.reshape(-1)?"
+    return ""
 
 
 @primitive
@@ -138,6 +165,7 @@ def binary_cross_entropy_with_logits(
 class Loss:
     """What the layer forms share: how the losses of many examples become one."""
 
+    @explains_arguments
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
             raise reduction_error(reduction)
@@ -145,15 +173,27 @@ class Loss:
 
 
 class MSELoss(Loss):
-    """Layer form of `mse_loss`."""
+    """Layer form of `mse_loss`: the squared differences of predictions and targets of one shape.
+
+    `MSELoss()(prediction, target)` -> their mean, shape (); with reduction "none" each, their
+    shape.
+    """
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         return mse_loss(prediction, target, reduction=self.reduction)
 
 
 class CrossEntropyLoss(Loss):
-    """Layer form of `cross_entropy`."""
+    """Layer form of `cross_entropy`: minus the log probability of the wanted class.
 
+    `CrossEntropyLoss()(logits, target)` -> the mean, shape (). logits (N, C, ...) are unnormalised
+    scores of C classes, the classes on axis 1; target (N, ...) class indices, or (N, C, ...)
+    probabilities, floating point. With reduction "none" the result is (N, ...).
+
+    label_smoothing  the share of probability that all classes get alike, in [0, 1]
+    """
+
+    @explains_arguments
     def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing is {label_smoothing}; it must lie in [0, 1]")
@@ -167,14 +207,21 @@ class CrossEntropyLoss(Loss):
 
 
 class BCELoss(Loss):
-    """Layer form of `binary_cross_entropy`."""
+    """Layer form of `binary_cross_entropy`, of probabilities: p and target, one shape, in [0, 1].
+
+    `BCELoss()(p, target)` -> the mean, shape (); with reduction "none" each, their shape.
+    """
 
     def __call__(self, p: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy(p, target, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(Loss):
-    """Layer form of `binary_cross_entropy_with_logits`."""
+    """Layer form of `binary_cross_entropy_with_logits`: scores, before any sigmoid.
+
+    `BCEWithLogitsLoss()(logits, target)` -> the mean, shape (); logits and target of one shape,
+    targets in [0, 1]. With reduction "none" each, their shape.
+    """
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)

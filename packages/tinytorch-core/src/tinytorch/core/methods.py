@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytorch.core.context import current
-from tinytorch.core.elsewhere import ATTRIBUTES, Elsewhere, ufunc_error
+from tinytorch.core.elsewhere import ATTRIBUTES, explains_attributes, ufunc_error
 from tinytorch.core.errors import GradientError
 from tinytorch.core.late import late
 
@@ -26,6 +26,7 @@ def flat(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
+@explains_attributes(ATTRIBUTES)
 class Methods:
     """What a tensor can do besides the primitives of module 01.
 
@@ -192,8 +193,3 @@ _REFLECTED = {
     np.greater: "__lt__",
     np.greater_equal: "__le__",
 }
-
-for _name, _instead in ATTRIBUTES.items():
-    _elsewhere = Elsewhere(_instead)
-    _elsewhere.__set_name__(Methods, _name)
-    setattr(Methods, _name, _elsewhere)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.parameter_groups import Group, ParameterGroups, Parameters, State
 from tinytorch.core.primitive import Array, routine
 
@@ -45,6 +46,7 @@ class Optimizer(ParameterGroups):
                     self.update(parameter.data, gradient, state, group)
                     parameter.data = parameter.data  # tells the tensor that it was changed in place
 
+    @explains_arguments
     def zero_grad(self) -> None:
         """Forget all gradients. `backward` adds to them, so call this before each one."""
         for parameter in self.parameters():

@@ -322,7 +322,7 @@ class Primitive:
                 out = self.definition(*arrays, **params) if params else self.definition(*arrays)
             else:
                 out, saved = answer
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             shapes = [np.shape(a) for a in arrays]
             if type(error) is ValueError and "broadcast" in str(error):  # NumPy's, not our own
                 raise broadcast_error(self.name, shapes) from None

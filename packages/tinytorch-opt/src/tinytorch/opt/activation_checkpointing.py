@@ -266,7 +266,7 @@ class Checkpointed(Module):
 
     def __init__(self, module: Module) -> None:
         self._module = module  # private, so that its name is in no other's
-        self._buffers = module._buffers
+        self._buffers, self._trained = module._buffers, module._trained
 
     def forward(self, *args: Any, **keywords: Any) -> Any:
         self._module.training = self.training

@@ -1,7 +1,8 @@
 """Layers and losses under the names PyTorch gives them: `from tinytorch.nn import Linear`.
 
 Each name is defined in the module of its lesson and imported from there at first use. Modules 09-13
-are in tinytorch-arch; where that is not installed, asking for one of their names says so.
+are in tinytorch-arch; where that is not installed, asking for one of their names says so. A folder,
+so that `import tinytorch.nn.functional as F` finds the functions.
 """
 
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tinytorch.core.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
     from tinytorch.core.losses import CrossEntropyLoss as CrossEntropyLoss
     from tinytorch.core.losses import MSELoss as MSELoss
+    from tinytorch.nn import functional as functional
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -69,4 +71,5 @@ __getattr__, __dir__ = lazy_exports(
             "GPT",
         ),
     },
+    modules=("tinytorch.nn.functional",),
 )
