@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.arch.models import CifarCNN, LeNet5, conv_norm
@@ -46,6 +46,7 @@ def zeros(masks: dict[str, Any]) -> int:
 
 # Which weights go
 @given(st.floats(0, 0.999), st.sampled_from(["global", "layer"]))
+@settings(deadline=None)
 def test_exactly_the_asked_share_goes_and_it_is_the_smallest(sparsity: float, scope: str) -> None:
     model = network()
     masks = magnitude_masks(model, sparsity, scope)

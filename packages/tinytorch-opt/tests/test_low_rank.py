@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch import Tensor
@@ -29,6 +29,7 @@ def linear(n: int = 40, m: int = 30, seed: int = 0) -> Linear:
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+@settings(deadline=None)
 def test_what_is_lost_are_the_other_singular_values(n: int, m: int, rank: int, seed: int) -> None:
     weight = np.random.default_rng(seed).standard_normal((n, m))
     rank = min(rank, n, m)

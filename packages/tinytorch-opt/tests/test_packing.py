@@ -295,6 +295,7 @@ def test_any_change_of_a_file_is_noticed(data: st.DataObject) -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_a_file_that_was_cut_off_is_noticed(data: st.DataObject) -> None:
     content = a_file()
     with pytest.raises(ValueError, match="cut off"):

@@ -189,6 +189,21 @@ def test_channels_that_are_joined_and_multiplied_are_followed() -> None:
     assert len(small.left.weight) + len(small.right.weight) == 5
 
 
+class Twice(Module):
+    """A layer that is called twice: its inputs and its outputs are the same channels."""
+
+    def __init__(self) -> None:
+        self.first, self.middle, self.last = Linear(4, 6), Linear(6, 6), Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(Tanh()(self.middle(Tanh()(self.middle(self.first(x))))))
+
+
+def test_a_layer_that_is_called_twice_shrinks_on_both_sides() -> None:
+    small = assert_equal_to_the_silenced(lived_in(Twice()), images(4), 0.5)
+    assert small.middle.weight.shape == (3, 3)
+
+
 # What goes
 def test_channels_that_are_added_go_together() -> None:
     model = lived_in(ResNet8())

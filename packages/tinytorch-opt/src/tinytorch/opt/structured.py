@@ -126,7 +126,8 @@ def fitted(model: M, state: Mapping[str, Any]) -> M:
         for own, tensor in module.own_tensors().items():
             array = np.asarray(state.get(f"{prefix}.{own}" if prefix else own, tensor.data))
             if array.ndim == tensor.ndim and array.shape != tensor.shape:
-                if isinstance(module, Conv2d) and own == "weight" and module.groups == len(tensor):
+                depthwise = isinstance(module, Conv2d) and 1 < module.groups == len(tensor)
+                if depthwise and own == "weight":
                     module.groups = len(array)
                 tensor.data = np.ascontiguousarray(array, tensor.dtype)
     result.load_state_dict(state)  # refuses what does not fit
