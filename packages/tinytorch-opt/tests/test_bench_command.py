@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from tinytorch import save
 from tinytorch.arch.trained import trained
 from tinytorch.core.training import evaluate
 from tinytorch.data import DataLoader
@@ -127,11 +128,50 @@ def test_accuracy_is_that_of_the_trainers_own_evaluation() -> None:
     assert lenet["accuracy"] == pytest.approx(expected)
     assert lenet["accuracy"] > 0.5
     assert vit["untrained"]
-    assert "lenet5" in content["pareto_front"]
+    assert content["pareto_front"] is None  # there is but one accuracy that means something
     text = run("lenet5", "digitvit", "--data", "drawn").stdout
     assert f"{100 * expected:.2f} %" in text
     assert "weights drawn at random" in text
+    assert "Pareto" not in text
+
+
+def test_trained_models_are_put_on_a_pareto_front(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    state = trained("lenet5").state_dict()
+    save({name: 0 * array for name, array in state.items()}, path)
+    text = " ".join(run("lenet5", f"lenet5@{path}", "--data", "drawn").stdout.split())
     assert "On the Pareto front of accuracy, bytes, median: lenet5" in text
+    assert "lenet5@w.safetensors" in text
+    assert str(tmp_path) not in text
+
+
+def test_two_files_of_one_name_keep_their_folders(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.py").write_text(OWN)
+    names = [f"{tmp_path / folder / 'm.py'}:Net" for folder in ("a", "b")]
+    content = as_json(*names, "--input", "6")
+    assert [model["name"] for model in content["models"]] == names
+    assert as_json(names[0], "--input", "6")["models"][0]["name"] == "m.py:Net"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("return self.hidden(x)", "return self.hiden(x)", "my_model.py, line 9: AttributeError"),
+        ("Linear(6, 4)", "Linear(6, 0)", "my_model.py, line 6: ValueError"),
+        ("class Net(Module):", "class Net(Module)", "my_model.py, line 4: SyntaxError"),
+        ("import Linear", "import Liner", "my_model.py, line 2: "),
+    ],
+)
+def test_an_error_in_the_users_file_names_the_line(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = tmp_path / "my_model.py"
+    path.write_text(OWN.replace(old, new))
+    result = run(f"{path}:Net", "--input", "6")
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 @pytest.mark.skipif("TINYTORCH_DATA" not in os.environ, reason="needs TINYTORCH_DATA")
@@ -218,7 +258,7 @@ def test_a_model_that_waited_for_other_programs_is_told_so(
     show(Screen(), [measured(cpu=(1.8e-3,) * 10)], [])
     text = capsys.readouterr().out
     assert "had the processor" not in text
-    assert "1 outliers kept" in text
+    assert "1 outlier kept" in text
     assert "Energy: not measured: no meter." in text
 
 

@@ -99,6 +99,7 @@ def bench(
             bench_models.candidate(name, size, 1 if scenario else batch or 1, images, seed)
             for name in names
         ]
+        ready = bench_models.with_short_names(ready)
     except ChoiceError as error:
         raise click.UsageError(str(error)) from None
     try:
@@ -189,9 +190,10 @@ def show(screen: Screen, found: Sequence[Measured], pairs: Sequence[Against]) ->
     for each in found:
         b, one = each.latency, each.candidate
         calls = f" of {b.calls} calls" if b.calls > 1 else ""
+        outliers = f"{len(b.outliers)} outlier{'s' * (len(b.outliers) != 1)}"
         screen.say(
             f"{one.name}: batch {'x'.join(map(str, one.x.shape))}, {len(b.wall)} samples{calls} "
-            f"after {b.warm_up} to warm up, {len(b.outliers)} outliers kept, CPU/wall "
+            f"after {b.warm_up} to warm up, {outliers} kept, CPU/wall "
             f"{b.cpu_share:.2f}" + (", weights drawn at random" if one.untrained else "")
         )
         if not b.steady:

@@ -7,7 +7,8 @@ Left out: what is typed and what is shown (`bench_command.py`), and how each num
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tinytorch.core.context import no_grad
@@ -25,6 +26,7 @@ from tinytorch.opt.choosing_models import (
     example_input,
     has_trained_weights,
     model_named,
+    raise_in,
 )
 from tinytorch.opt.energy import Energy, energy_of
 from tinytorch.opt.pareto import Pareto, pareto
@@ -176,7 +178,19 @@ def candidate(
             model(x)
     except ShapeError as error:
         raise ChoiceError(f"{name} cannot read a batch of shape {x.shape}: {error}") from None
+    except Exception as error:
+        if ".py:" in name:
+            raise_in(Path(name.rpartition(".py:")[0] + ".py"), error)
+        raise
     return Candidate(name, model, size, untrained, x, data)
+
+
+def with_short_names(found: Sequence[Candidate]) -> list[Candidate]:
+    """The same, called by the names of their files without folders, unless two would be alike."""
+    names = ["@".join(Path(part).name for part in one.name.split("@")) for one in found]
+    if len(set(names)) < len(names):
+        return list(found)
+    return [replace(one, name=name) for one, name in zip(found, names, strict=True)]
 
 
 def measured(one: Candidate, repeats: int, seconds: float, seed: int = 0) -> Measured:
@@ -229,7 +243,10 @@ def run_scenario(
 
 
 def front_of(found: Sequence[Measured]) -> Pareto | None:
-    """Which models are worth having by accuracy, bytes and time; None without accuracies."""
+    """Which models are worth having by accuracy, bytes and time; None for fewer than two.
+
+    Models without data, or whose weights are drawn at random, have no accuracy to compare.
+    """
     points = {
         each.candidate.name: {
             "accuracy": each.accuracy,
@@ -237,7 +254,7 @@ def front_of(found: Sequence[Measured]) -> Pareto | None:
             "median": each.latency.median,
         }
         for each in found
-        if each.accuracy is not None
+        if each.accuracy is not None and not each.candidate.untrained
     }
     if len(points) < 2:
         return None

@@ -15,9 +15,10 @@ import difflib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from tinytorch.arch.trained import trained
 from tinytorch.core.layers import Module
 from tinytorch.core.serialization import load
 from tinytorch.core.tensor import Tensor
+from tinytorch.tito.blame import told
 
 Shape = tuple[int, ...]
 
@@ -126,6 +128,20 @@ def shape_from(text: str) -> Shape:
     return shape
 
 
+def raise_in(path: Path, error: BaseException) -> NoReturn:
+    """Raise `error` again: as a ChoiceError that names the line, where it is of this file.
+
+    An error of the student's own modules stays as it is: `tito` shows those itself.
+    """
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename) == path.resolve():
+            line = frame.lineno
+    if line is None or not isinstance(error, Exception) or told(error):
+        raise error
+    raise ChoiceError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
@@ -164,10 +180,10 @@ def _from_file(text: str) -> Module:
         raise ChoiceError(f"{place}: say which model in it, as in {place}:{example}; {known}")
     if name not in content:
         raise ChoiceError(f"{place} has nothing called {name!r}; {known}")
-    return _made(text, content[name])
+    return _made(path, text, content[name])
 
 
-def _made(text: str, found: Any) -> Module:
+def _made(path: Path, text: str, found: Any) -> Module:
     """The model that an object of a file is, or makes."""
     if callable(found) and not isinstance(found, Module):
         try:
@@ -184,7 +200,10 @@ def _made(text: str, found: Any) -> Module:
                 f"{text} needs {', '.join(needed)}: give them defaults, or write a function in "
                 "that file that returns the model, and name it here"
             )
-        found = found()
+        try:
+            found = found()
+        except Exception as error:
+            raise_in(path, error)
     if not isinstance(found, Module):
         raise ChoiceError(
             f"{text} is a {type(found).__name__}, not a model: name a subclass of "
@@ -205,9 +224,9 @@ def _imported(path: Path) -> Any:
     sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        raise_in(path, error)
     finally:
         sys.path.remove(folder)
     return module
