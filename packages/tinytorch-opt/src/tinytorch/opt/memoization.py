@@ -227,7 +227,7 @@ class Decoding:
     tokens: int  # written
     same: bool  # whether both wrote the same text
     flops: tuple[int, int]  # of products: with, without
-    seconds: tuple[float, float]
+    seconds: tuple[float, float]  # of the processor
     cache_bytes: int
 
     @property
@@ -257,8 +257,8 @@ def compare_decoding(model: Module, prompt: Any, n: int) -> Decoding:
     """Let a model write n tokens greedily, with a cache and without, and count and time both.
 
     The prompt and the n tokens must fit the model's context. FLOPs are counted in runs of their
-    own, by listening at the door; each way is timed once, on the wall clock (module 19 compares
-    times as they should be).
+    own, by listening at the door. Time is the processor's, in this thread, so that what else the
+    machine does is not in it; each way is timed once (module 19 compares times as one should).
     """
 
     def write(past: Caches | None) -> Array:
@@ -277,9 +277,9 @@ def compare_decoding(model: Module, prompt: Any, n: int) -> Decoding:
         with listening(hear):
             texts.append(write(past).tolist())
         caches.reset()
-        start = time.perf_counter()
+        start = time.thread_time()
         write(past)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.thread_time() - start)
         counts.append(total)
         cached = cached or caches.nbytes
     return Decoding(
