@@ -151,7 +151,7 @@ def test_time_inside_is_of_this_thread_and_counted_once() -> None:
         call(11, 19, 6, thread=1),
         call(12, 30, 0, thread=2),
     ]
-    p._heard += [100, 1, 2, 200]
+    p.heard += [100, 1, 2, 200]
     assert p._inside(10, thread=1) == 8 + 1 + 2
     assert p._inside(20, thread=1) == 0
 

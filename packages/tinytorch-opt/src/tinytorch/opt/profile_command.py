@@ -41,10 +41,10 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--limit", type=click.IntRange(1), help="Rows, at most.")
 @click.option(
     "--repeats",
-    default=5,
+    default=10,
     show_default=True,
     type=click.IntRange(1),
-    help="Runs; the one of median time is shown.",
+    help="Runs; of each call the median is shown.",
 )
 @click.option("--kernels", default="fast", show_default=True, metavar="SET", help="plain or fast.")
 @click.option("--trace", type=FILE, metavar="FILE", help="Write a Chrome trace (JSON).")
@@ -82,6 +82,7 @@ def profile(
     one_thread()
     from tinytorch.core.context import use
     from tinytorch.opt.choosing_models import ChoiceError, example_input, model_named, shape_from
+    from tinytorch.opt.repeated_profile import median_run, profile_runs, typical
     from tinytorch.tito.screen import Screen
 
     _require_places(trace, roofline)
@@ -96,12 +97,13 @@ def profile(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with chosen:
-        profiler = median_run(net, x, repeats, backward=backward)
+        runs = profile_runs(lambda: once(net, x, backward), net, repeats=repeats)
+    profiler = typical(runs)
     screen = Screen(quiet=as_json)
     if trace is not None:
         from tinytorch.opt.chrome_trace import write_trace
 
-        write_trace(profiler, trace)
+        write_trace(median_run(runs), trace)
     machine = None
     if roofline is not None:
         from tinytorch.opt.roofline import measure_machine
@@ -118,22 +120,6 @@ def profile(
         draw(screen, roofline, machine, profiler, by)
 
 
-def median_run(net: Module, x: Tensor, repeats: int, *, backward: bool) -> Profiler:
-    """Run once to warm up, then `repeats` times, and return the profile of median time."""
-    from tinytorch.opt.profiling import Profiler
-
-    once(net, x, backward)
-    runs = []
-    for _ in range(repeats):
-        for parameter in net.parameters():
-            parameter.grad = None
-        with Profiler(net) as p:
-            once(net, x, backward)
-        runs.append(p)
-    runs.sort(key=lambda p: p.time - p.own_time)
-    return runs[(len(runs) - 1) // 2]
-
-
 def once(net: Module, x: Tensor, backward: bool) -> None:
     """One forward pass, and with `backward` one back from ones for each number it returned."""
     import numpy as np
@@ -145,6 +131,8 @@ def once(net: Module, x: Tensor, backward: bool) -> None:
         with no_grad():
             net(x)
         return
+    for parameter in net.parameters():
+        parameter.grad = None
     y = net(x)
     if not isinstance(y, Tensor) or not y.requires_grad:
         raise click.ClickException(
@@ -185,7 +173,7 @@ def show(
 
     what = "forward and backward" if about["backward"] else "forward, without gradients"
     threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
-    runs = "one run" if about["repeats"] == 1 else f"the median of {about['repeats']} runs"
+    runs = "one run" if about["repeats"] == 1 else f"medians of {about['repeats']} runs"
     screen.say(
         f"{about['class']}, {about['parameters']:,} parameters, input "
         f"{'x'.join(map(str, about['input']))}: {what}; {runs}, {about['kernels']} kernels, "

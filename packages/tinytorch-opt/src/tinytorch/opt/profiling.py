@@ -142,7 +142,7 @@ class Profiler:
         self.memory = LiveMemory()
         self.layers = Layers(model)
         self.time = 0  # nanoseconds within the blocks so far
-        self._heard: list[int] = []  # how long each event took to hear
+        self.heard: list[int] = []  # how long this profiler took over each event
         self._lock = threading.RLock()  # reentrant: freeing an array may interrupt anything
         self._block: AbstractContextManager[None] | None = None
         self._start = 0
@@ -192,12 +192,12 @@ class Profiler:
                 self.memory.live,
             )
             self.events.append(call)
-            self._heard.append(time.perf_counter_ns() - begin)
+            self.heard.append(time.perf_counter_ns() - begin)
 
     def _inside(self, start: int, thread: int) -> int:
         """Time of the calls that began after `start` in this thread: an event comes at its end."""
         total = 0
-        for call, heard in zip(reversed(self.events), reversed(self._heard), strict=False):
+        for call, heard in zip(reversed(self.events), reversed(self.heard), strict=False):
             if call.thread != thread:
                 continue
             if call.start < start:
@@ -214,7 +214,7 @@ class Profiler:
     @property
     def own_time(self) -> int:
         """Nanoseconds in `hear`: what this profiler took for itself."""
-        return sum(self._heard)
+        return sum(self.heard)
 
     def overhead(self) -> float:
         """What listening costs, in nanoseconds for each event, measured now: see `overhead`."""
