@@ -19,7 +19,7 @@ from tinytorch.arch.milestones import m1998, photographs, pictures
 from tinytorch.arch.models import LeNet5
 from tinytorch.core.activations import relu
 from tinytorch.core.layers import Module
-from tinytorch.core.milestones import digits
+from tinytorch.core.milestones import digits, sources
 from tinytorch.core.milestones.result import Result
 from tinytorch.core.serialization import load, load_metadata
 from tinytorch.core.tensor import Tensor
@@ -73,8 +73,7 @@ def test_without_a_network_painted_digits_serve_and_it_says_so(
 
     monkeypatch.delenv("TINYTORCH_DATA", raising=False)
     monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(digits, "fetch", refuse)
-    monkeypatch.setattr(photographs, "fetch", refuse)
+    monkeypatch.setattr(sources, "fetch", refuse)
     result = run(data=None, show=True)
     shown = " ".join(capsys.readouterr().out.split())
     assert "Painted digits take CIFAR-10's place" in shown

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from tinytorch import Tensor
-from tinytorch.arch.milestones import m2017, texts
+from tinytorch.arch.milestones import m2017
 from tinytorch.arch.milestones.reversal import Reversal, judge, learn, shaded
 from tinytorch.arch.milestones.texts import InOrder, Stretches
 from tinytorch.arch.milestones.writer import load_writer
+from tinytorch.core.milestones import sources
 from tinytorch.core.milestones.frame import Stage
 from tinytorch.core.milestones.result import Result
 from tinytorch.core.serialization import save
@@ -213,7 +214,7 @@ def test_without_the_text_and_without_a_network_the_almanac_serves(
 
     monkeypatch.delenv("TINYTORCH_DATA", raising=False)
     monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(texts, "fetch", refuse)
+    monkeypatch.setattr(sources, "fetch", refuse)
     result = m2017.run(recipe="quick", changes=SMALL)
     said = " ".join(capsys.readouterr().out.split())
     assert "could not be downloaded. The built-in almanac takes its place" in said

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from tito_shell import tito
 
 from tinytorch import Tensor
-from tinytorch.core.milestones import digits, m1958, m1969, m1986, machine
+from tinytorch.core.milestones import digits, m1958, m1969, m1986, machine, sources
 from tinytorch.core.milestones.plots import curve, plane
 from tinytorch.core.milestones.provenance import provenance, sentence
 from tinytorch.core.milestones.result import Curve, Gate, Result, thinned
@@ -62,7 +62,7 @@ def without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("TINYTORCH_DATA", raising=False)
     monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(digits, "fetch", refuse)
+    monkeypatch.setattr(sources, "fetch", refuse)
 
 
 # 1958

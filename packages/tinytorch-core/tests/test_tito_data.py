@@ -146,6 +146,6 @@ def test_a_corrupt_file_met_by_a_milestone_is_one_sentence_and_no_traceback(
         raise DatasetCorruptError("train-images is cut short: fetch it again")
 
     monkeypatch.setattr("tinytorch.core.milestones.digits.MNIST", damaged)
-    monkeypatch.setattr("tinytorch.core.milestones.digits._have_mnist", lambda stage: True)
+    monkeypatch.setattr("tinytorch.core.milestones.digits.real_data", lambda *how: "here")
     assert main(["milestone", "run", "1986"]) == 1
     assert capsys.readouterr().err == "tito: train-images is cut short: fetch it again\n"

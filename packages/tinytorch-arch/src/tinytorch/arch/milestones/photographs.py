@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinytorch.core.milestones.frame import Stage
+from tinytorch.core.milestones.sources import real_data
 from tinytorch.core.primitive import Array
-from tinytorch.datasets import CIFAR10, DownloadError, DrawnDigits, ImageDataset, fetch, locate
-from tinytorch.tito.data import announcement
-
-CIFAR = "cifar-10"
+from tinytorch.datasets import CIFAR10, DrawnDigits, ImageDataset
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ def photographs(stage: Stage) -> Photographs:
     Raises DownloadError where CIFAR-10 is insisted on and cannot be had, DatasetCorruptError where
     the file is damaged.
     """
-    if stage.wanted_data != "drawn" and _have_cifar(stage):
-        where = {"local": "from TINYTORCH_DATA"}.get(locate(CIFAR).where, "from the cache")
+    where = real_data(stage, "cifar-10", "drawn", "Painted digits take CIFAR-10's place.")
+    if where is not None:
         chosen = Photographs("CIFAR-10", where, CIFAR10("train"), CIFAR10("test"), real=True)
     else:
         train, test = painted("train"), painted("test")
@@ -44,27 +42,6 @@ def photographs(stage: Stage) -> Photographs:
         chosen = Photographs("painted digits", where, train, test, real=False)
     stage.data(chosen.name, chosen.where, training=len(chosen.train), test=len(chosen.test))
     return chosen
-
-
-def _have_cifar(stage: Stage) -> bool:
-    """Whether it is on this machine, after an announced attempt to fetch it where it is not."""
-    status = locate(CIFAR)
-    if status.where != "absent":
-        return True
-    stage.screen.line()
-    stage.screen.notice(f"{announcement(status)} (--data drawn does without)")
-    try:
-        with stage.screen.downloads() as progress:
-            fetch(CIFAR, progress)
-    except DownloadError as error:
-        if stage.wanted_data == CIFAR:
-            raise
-        stage.screen.notice(
-            f"{str(error).splitlines()[0].rstrip(':')}. Painted digits take CIFAR-10's place. "
-            f"What went wrong, and the ways out: tito data fetch {CIFAR}"
-        )
-        return False
-    return True
 
 
 def painted(split: str, n: int | None = None) -> ImageDataset:

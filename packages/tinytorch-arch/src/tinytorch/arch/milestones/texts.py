@@ -13,12 +13,10 @@ import numpy as np
 
 from tinytorch import Tensor
 from tinytorch.core.milestones.frame import Stage
+from tinytorch.core.milestones.sources import real_data
 from tinytorch.core.primitive import Array
 from tinytorch.data import Batch
-from tinytorch.datasets import Almanac, DownloadError, TextDataset, TinyShakespeare, fetch, locate
-from tinytorch.tito.data import announcement
-
-SHAKESPEARE = "tinyshakespeare"
+from tinytorch.datasets import Almanac, TextDataset, TinyShakespeare
 
 
 @dataclass(frozen=True)
@@ -36,36 +34,16 @@ def text(stage: Stage) -> Text:
     Raises DownloadError where TinyShakespeare is insisted on and cannot be had, DatasetCorruptError
     where the file is damaged.
     """
-    if stage.wanted_data != "almanac" and _have_shakespeare(stage):
+    instead = "The built-in almanac takes its place."
+    where = real_data(stage, "tinyshakespeare", "almanac", instead)
+    if where is not None:
         chosen = Text("TinyShakespeare", TinyShakespeare(), real=True)
-        where = {"local": "from TINYTORCH_DATA"}.get(locate(SHAKESPEARE).where, "from the cache")
     else:
         chosen = Text("the almanac", Almanac(), real=False)
         where = "built in, not TinyShakespeare"
     sizes = {"characters": len(chosen.data), "different ones": len(set(chosen.data.text))}
     stage.data(chosen.name, where, **sizes)
     return chosen
-
-
-def _have_shakespeare(stage: Stage) -> bool:
-    """Whether it is on this machine, after an announced attempt to fetch it where it is not."""
-    status = locate(SHAKESPEARE)
-    if status.where != "absent":
-        return True
-    stage.screen.line()
-    stage.screen.notice(f"{announcement(status)} (--data almanac does without)")
-    try:
-        with stage.screen.downloads() as progress:
-            fetch(SHAKESPEARE, progress)
-    except DownloadError as error:
-        if stage.wanted_data == SHAKESPEARE:
-            raise
-        stage.screen.notice(
-            f"{str(error).splitlines()[0].rstrip(':')}. The built-in almanac takes its place. "
-            f"What went wrong, and the ways out: tito data fetch {SHAKESPEARE}"
-        )
-        return False
-    return True
 
 
 class Stretches:
