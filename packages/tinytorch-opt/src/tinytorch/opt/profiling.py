@@ -23,7 +23,7 @@ import threading
 import time
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from tinytorch.core.primitive import Event
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.costs import Cost, arrays_in, cost_of
 from tinytorch.opt.live_memory import LiveMemory
+
+if TYPE_CHECKING:
+    from tinytorch.opt.profile_rows import Row
 
 
 class Call(NamedTuple):
@@ -220,7 +223,7 @@ class Profiler:
         """What listening costs, in nanoseconds for each event, measured now: see `overhead`."""
         return overhead()
 
-    def rows(self, by: str = "primitive", sort: str | None = None) -> list[Any]:
+    def rows(self, by: str = "primitive", sort: str | None = None) -> list[Row]:
         """The events summed up: a `Row` for each primitive or layer (see `profile_rows.py`)."""
         from tinytorch.opt.profile_rows import rows
 
