@@ -4,11 +4,13 @@ import dataclasses
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import click
 import pytest
 from tito_shell import pretend_installed, tito
 
 from tinytorch.core.tier import TIER
 from tinytorch.course.tiers import GROUP, CourseModule, Tier, find_tiers, milestones, tiers
+from tinytorch.tito import milestone
 
 PACK = '''
 import click
@@ -45,6 +47,37 @@ def announce(folder: Path, target: str) -> str:
 def test_core_is_always_there_and_holds_modules_1_to_8() -> None:
     assert tiers()[0] is TIER
     assert [module.number for module in TIER.modules] == [f"{i:02}" for i in range(1, 9)]
+
+
+def test_milestones_of_a_tier_that_is_not_installed_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(milestone, "tiers", lambda: (TIER,))
+    core_alone = {entry.year: entry for entry in TIER.milestones}
+    monkeypatch.setattr(milestone, "milestones", lambda: core_alone)
+    for wanted, year in (("1998", "1998"), ("LeNet", "1998"), ("transformer", "2017")):
+        words = f"^{year} is in tinytorch-arch, which is not installed: install tinytorch-arch from"
+        with pytest.raises(click.UsageError, match=words):
+            milestone.find(wanted)
+    with pytest.raises(click.UsageError, match="Did you mean 1986"):
+        milestone.find("1987")
+    milestone.list_.callback(as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1998 and 2017 are in tinytorch-arch, which is not installed: install tinyt" in said
+
+
+def test_the_milestones_above_are_those_that_the_tiers_above_bring() -> None:
+    here = {tier.distribution: tier for tier in tiers()}
+    for distribution, years in milestone.ABOVE.items():
+        if distribution in here:
+            brought = here[distribution].milestones
+            assert {m.year: tuple(m.names[1:]) for m in brought} == years
+
+
+def test_a_setting_inside_another_is_named(tmp_path: Path) -> None:
+    done = tito("milestone", "run", "1986", "--set", "lr=1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith("Is it optimizer.lr?")
 
 
 def test_a_tier_cannot_be_changed() -> None:

@@ -9,9 +9,16 @@ from pathlib import Path
 
 import click
 
-from tinytorch.course.tiers import Milestone, milestones
+from tinytorch._lazy import not_installed
+from tinytorch.course.tiers import Milestone, milestones, tiers
 from tinytorch.tito.jsonout import emit
 from tinytorch.tito.threads import one_thread
+
+# of the tiers above: what a student who has core alone should hear of
+ABOVE = {
+    "tinytorch-arch": {"1998": ("lenet", "convolution"), "2017": ("transformer",)},
+    "tinytorch-opt": {"2018": ("2024", "mlperf")},
+}
 
 
 class Milestones(click.Group):
@@ -46,6 +53,9 @@ def list_(as_json: bool) -> None:
     screen.table(("year", "milestone", "modules", "gate"), rows)
     screen.line("")
     screen.line("Run one: tito milestone run 1986")
+    for distribution, years in absent().items():
+        verb = "is" if len(years) == 1 else "are"
+        screen.say(not_installed(f"{' and '.join(years)} {verb} in {distribution}", distribution))
 
 
 @milestone.command()
@@ -56,8 +66,17 @@ def list_(as_json: bool) -> None:
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of every random draw."
 )
-@click.option("--data", metavar="NAME", help="Insist on a data set: mnist or drawn (1986).")
-@click.option("--epochs", type=click.IntRange(1), help="The same as --set epochs=N.")
+@click.option(
+    "--data",
+    metavar="NAME",
+    help="Insist on a data set: mnist, cifar-10 or drawn (1986, 1998), tinyshakespeare or almanac "
+    "(2017).",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="The same as --set epochs=N. 1998 has digits.epochs and photographs.epochs, 2017 steps.",
+)
 @click.option(
     "--set",
     "settings",
@@ -84,7 +103,7 @@ def run(
     mine: bool,
     as_json: bool,
 ) -> None:
-    """Run the milestone of YEAR: 1958 (or 1957), 1969, 1986, or its name.
+    """Run the milestone of YEAR: 1958 (or 1957), 1969, 1986, 1998, 2017, or its name.
 
     Exit status 1 if it misses a gate. Nothing is written unless --out says where. Matrix products
     use one thread; OMP_NUM_THREADS=2 in the environment asks for two.
@@ -165,6 +184,11 @@ def find(wanted: str) -> Milestone:
     for entry in known.values():
         if wanted.lower() in entry.names:
             return entry
+    for distribution, years in absent().items():
+        for year, others in years.items():
+            if wanted.lower() in (year, *others):
+                place = f"{year} is in {distribution}"
+                raise click.UsageError(not_installed(place, distribution) + ".")
     names = [name for entry in known.values() for name in entry.names]
     close = difflib.get_close_matches(wanted.lower(), names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
@@ -172,6 +196,12 @@ def find(wanted: str) -> Milestone:
         f"{entry.year} ({', '.join((*entry.aliases, entry.name))})" for entry in known.values()
     )
     raise click.UsageError(f"No milestone is called {wanted!r}.{hint} There are {listed}.")
+
+
+def absent() -> dict[str, dict[str, tuple[str, ...]]]:
+    """The milestones of tiers that are not installed: other names by year, by distribution."""
+    here = {tier.distribution for tier in tiers()}
+    return {name: years for name, years in ABOVE.items() if name not in here}
 
 
 def _pair(setting: str) -> tuple[str, str]:

@@ -34,7 +34,9 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     known = settings(recipe)
     for name, value in changes.items():
         if name not in known:
-            raise SettingError(f"no setting is called {name!r}; there are {', '.join(known)}")
+            near = [each for each in known if each.endswith(f".{name}")]
+            hint = f". Is it {' or '.join(near)}?" if near else ""
+            raise SettingError(f"no setting is called {name!r}; there are {', '.join(known)}{hint}")
         recipe = _with(recipe, name.split("."), _converted(name, value, known[name]))
     return recipe
 
@@ -46,7 +48,9 @@ def _with(recipe: Any, path: list[str], value: Any) -> Any:
 
 
 def _converted(name: str, value: Any, like: Any) -> Any:
-    """`value` in the type of the default; every setting is a number above zero, or several."""
+    """`value` in the type of the default: a text, or numbers above zero, one or several."""
+    if isinstance(like, str):
+        return str(value)
     kind = type(like[0]) if isinstance(like, tuple) else type(like)
     several = value.strip("()[] ").split(",") if isinstance(value, str) else value
     words = several if isinstance(like, tuple) else (value,)
