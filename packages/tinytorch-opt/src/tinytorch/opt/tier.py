@@ -3,7 +3,18 @@
 Facts only, and no NumPy: `tito` lists from here, and imports a command when it is used.
 """
 
-from tinytorch.course.tiers import CourseModule, Tier
+from tinytorch.course.tiers import Command, CourseModule, Milestone, Tier
+
+MLPERF = Milestone(
+    year="2018",
+    name="mlperf",
+    title="Small, fast and right are measured by common rules",
+    gate="a quarter of the bytes, a tenth when packed; half a point of accuracy; p99 of 100 ms",
+    module="tinytorch.opt.milestones.m2018",
+    uses=tuple(f"{number:02}" for number in range(1, 20)),
+    aliases=("2024",),
+    data=("drawn",),
+)
 
 TIER = Tier(
     name="opt",
@@ -16,5 +27,14 @@ TIER = Tier(
         CourseModule("17", "Acceleration", "tinytorch.opt.acceleration"),
         CourseModule("18", "Memoization", "tinytorch.opt.memoization"),
         CourseModule("19", "Benchmarking", "tinytorch.opt.benchmarking"),
+    ),
+    milestones=(MLPERF,),
+    commands=(
+        Command(
+            "profile",
+            "Where the time and memory of a model go.",
+            "tinytorch.opt.profile_command:profile",
+        ),
+        Command("bench", "Measure a model fairly.", "tinytorch.opt.bench_command:bench"),
     ),
 )

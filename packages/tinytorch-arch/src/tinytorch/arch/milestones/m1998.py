@@ -146,6 +146,16 @@ def see_photographs(
     stage: Stage, settings: PhotographSettings, data: Photographs, rng: np.random.Generator
 ) -> Judgement:
     """Train the convolutional network, and ask it about every image and its mirror image."""
+    model = train_on_photographs(stage, settings, data, rng)
+    judgement = judge(model, data.test, mirrored=data.real)
+    show(stage, "cifar_cnn", model, judgement, model.stem.weight.data[26::-1])
+    return judgement
+
+
+def train_on_photographs(
+    stage: Stage, settings: PhotographSettings, data: Photographs, rng: np.random.Generator
+) -> CifarCNN:
+    """Train the convolutional network; milestone 2018 measures it."""
     model = CifarCNN(rng=rng)
     model.whiten(data.train.get_batch(np.arange(min(5000, len(data.train))))[0])
     stage.tell(f"Four convolutions see {data.name}: {model.num_parameters():,} parameters.")
@@ -163,9 +173,7 @@ def see_photographs(
         "schedule": warm_up(LinearSchedule(max(1, steps - rising)), rising),
     }
     fit(stage, "photographs", model, trainer, train, DataLoader(data.test, 1000), settings.epochs)
-    judgement = judge(model, data.test, mirrored=data.real)
-    show(stage, "cifar_cnn", model, judgement, model.stem.weight.data[26::-1])
-    return judgement
+    return model
 
 
 def fit(
