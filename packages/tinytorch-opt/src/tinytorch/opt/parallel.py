@@ -28,9 +28,10 @@ import numpy as np
 from tinytorch.core.context import current
 from tinytorch.core.errors import GradientError, ShapeError
 from tinytorch.core.layers import Dropout, Module
-from tinytorch.core.primitive import Array, Record, gradient, primitive, wrap
+from tinytorch.core.primitive import Array, Event, Record, gradient, primitive, wrap
 from tinytorch.core.random import default_generator
 from tinytorch.core.tensor import Tensor
+from tinytorch.opt.costs import Cost, arrays_in, cost, moved
 from tinytorch.opt.threads import at_once, cores, is_share
 
 
@@ -201,6 +202,15 @@ def batch_parallel_gradient(g: Array, call: Record) -> Any:
             there = [part for part in parts if part is not None]
             gradients.append(functools.reduce(np.add, there) if there else None)
     return tuple(gradients)
+
+
+@cost("batch_parallel")
+def batch_parallel_cost(event: Event) -> Cost:
+    """What the shares compute, their own calls count: here rows are joined and gradients added."""
+    if event.kind == "forward":
+        return Cost(0, 0, 2 * event.record.out.nbytes)
+    sums = len(event.record.params["shares"]) - 1
+    return Cost(0, sums * sum(dx.size for dx in arrays_in(event.result)), moved(event, ""))
 
 
 # Replicas

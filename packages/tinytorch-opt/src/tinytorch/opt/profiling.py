@@ -13,7 +13,7 @@ Left out: whatever passes no door. Python between the calls, optimizers, and the
 that `backward` forms itself are seen only as time outside of primitives; the inside of a call, by
 nobody. While somebody listens, records keep all their arrays (core's `thrift.py` lets nothing go),
 so that memory in training is that of a profiled step; `tinytorch.measure` finds that of a plain
-one. A thread hears nothing unless it runs in a copy of this context, as TinyTorch's own pools do.
+one. A thread is heard only where it runs in a copy of this context; `BatchParallel` uses none then.
 Of several listeners, the later ones' forward times contain what the earlier ones took.
 """
 
