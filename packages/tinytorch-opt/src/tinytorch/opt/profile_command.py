@@ -29,7 +29,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("model")
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Examples.")
 @click.option("--input", "shape", metavar="SIZES", help="The shape of one example: 1,28,28.")
-@click.option("--backward", is_flag=True, help="A step of training: gradients, too.")
+@click.option("--backward", is_flag=True, help="Gradients, too, in training mode.")
 @click.option(
     "--by",
     default="primitive",
@@ -74,8 +74,8 @@ def profile(
     """Time MODEL, count its operations and bytes, and follow its memory.
 
     MODEL is lenet5, resnet8, chargpt, ... or a class in a file of yours: my_model.py:Net with
-    --input. @FILE.safetensors gives it weights. Its input is drawn at random, which changes no
-    time. One run before the measured ones warms up.
+    --input. @FILE.safetensors gives it weights. Its input is drawn at random: what it costs does
+    not depend on that. One run before the measured ones warms up.
 
     Matrix products use one thread; OMP_NUM_THREADS=2 in the environment asks for two.
     """
