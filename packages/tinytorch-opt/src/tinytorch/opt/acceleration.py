@@ -190,7 +190,7 @@ MATMUL = (
 
 # The ladder
 class Roof(Protocol):
-    """What is asked of a roofline: `tinytorch.opt.roofline.measure_peaks()` gives one."""
+    """What is asked of a roofline: `tinytorch.opt.roofline.measure_machine()` gives one."""
 
     def attainable(self, intensity: float, /) -> float:
         """FLOP/s that the machine can reach at so many FLOPs for each byte from memory."""
@@ -231,7 +231,7 @@ def ladder(
 ) -> list[Rung]:
     """Run all forms on the same arrays; return what each was found to do, in order.
 
-    roof  the roofline of this machine
+    roof  the roofline of this machine: `tinytorch.opt.roofline.measure_machine()`
     rtol  how far results may be from the first form's, relative to its largest element
 
     A form that takes SLOW or more runs once, the others often (`tinytorch.measure`). Raises
