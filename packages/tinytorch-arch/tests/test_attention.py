@@ -386,7 +386,7 @@ def test_heads_that_do_not_divide_the_features_are_refused_and_others_proposed()
         ValueError, match=r"5 heads cannot share 12 .* one of \[1, 2, 3, 4, 6, 12\]"
     ):
         MultiHeadAttention(12, 5)
-    with pytest.raises(ValueError, match="0 heads"):
+    with pytest.raises(ValueError, match="n_heads=0: sizes must be at least 1"):
         MultiHeadAttention(12, 0)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tinytorch.arch.sizes import require_sizes
 from tinytorch.core.errors import ShapeError, broadcast_error
 from tinytorch.core.layers import Linear, Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -207,7 +208,8 @@ class MultiHeadAttention(Module):
         bias: bool = True,
         rng: np.random.Generator | None = None,
     ) -> None:
-        if n_heads < 1 or d_model < 1 or d_model % n_heads:
+        require_sizes("MultiHeadAttention", d_model=d_model, n_heads=n_heads)
+        if d_model % n_heads:
             near = [n for n in range(1, d_model + 1) if d_model % n == 0]
             raise ValueError(
                 f"MultiHeadAttention({d_model}, {n_heads}): {n_heads} heads cannot share "
@@ -277,7 +279,16 @@ class MultiHeadAttention(Module):
 
 def for_heads(mask: Any) -> Any:
     """A mask for each example, (B, T, S), as one for all its heads: (B, 1, T, S)."""
-    return mask[:, None] if mask is not None and mask.ndim == 3 else mask
+    if mask is None:
+        return None
+    may = mask if isinstance(mask, Tensor) else np.asarray(mask)
+    if may.dtype != bool:
+        raise TypeError(
+            f"MultiHeadAttention: the mask holds {may.dtype}, not booleans; True means: may "
+            "attend. mask == 0 or mask != 0? (It takes x, context, mask: keys and values both "
+            "come from the context)"
+        )
+    return may[:, None] if may.ndim == 3 else may
 
 
 # The fast form attaches itself

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.arch.sizes import require_sizes
 from tinytorch.arch.walks import HUGE, Walk, pair, pool_walk, walk
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module, uniform
@@ -270,11 +271,7 @@ class Conv2d(Module):
         rng: np.random.Generator | None = None,
     ) -> None:
         kernel = pair(kernel_size)
-        if min(in_channels, out_channels, groups, *kernel) < 1:
-            raise ValueError(
-                f"Conv2d({in_channels}, {out_channels}, {kernel_size}, groups={groups}): "
-                "channels, kernel and groups must be at least 1"
-            )
+        require_sizes("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d({in_channels}, {out_channels}): groups={groups} must divide both"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.arch.sizes import require_sizes
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -83,10 +84,7 @@ class Embedding(Module):
         padding_idx: int | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ValueError(
-                f"Embedding({num_embeddings}, {embedding_dim}): sizes must be at least 1"
-            )
+        require_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.weight = normal((num_embeddings, embedding_dim), 1.0, rng)
         self.padding_idx = padding_idx
         if padding_idx is not None:
@@ -142,8 +140,7 @@ class PositionalEncoding(Module):
         kind: str = "sinusoidal",
         rng: np.random.Generator | None = None,
     ) -> None:
-        if d_model < 1 or max_len < 1:
-            raise ValueError(f"PositionalEncoding({d_model}, {max_len}): sizes must be at least 1")
+        require_sizes("PositionalEncoding", d_model=d_model, max_len=max_len)
         if kind not in ("sinusoidal", "learned"):
             raise ValueError(f'PositionalEncoding: kind is "sinusoidal" or "learned", not {kind!r}')
         self.d_model, self.max_len, self.kind = d_model, max_len, kind

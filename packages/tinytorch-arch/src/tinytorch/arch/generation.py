@@ -148,6 +148,8 @@ def probabilities(
 def checked_prompt(prompt: Any) -> list[int]:
     """A prompt as a list of tokens. Raises ValueError or TypeError where it is none."""
     tokens = np.asarray(prompt)
+    if tokens.dtype.kind == "U":
+        raise TypeError("a prompt holds tokens, not text: tokenizer.encode(text) makes them")
     if tokens.ndim != 1 or not tokens.size:
         raise ValueError(
             f"a prompt is one sequence of at least one token, not an array of shape {tokens.shape}"
@@ -159,6 +161,11 @@ def checked_prompt(prompt: Any) -> list[int]:
 
 def check_options(n: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raise ValueError, naming it, for an option that makes no sense."""
+    for name, number in {"n": n, "top_k": top_k}.items():
+        if number is not None and not isinstance(number, int | np.integer):
+            raise TypeError(f"{name}={number!r}: a number of tokens is a whole number")
+    if isinstance(temperature, str) or isinstance(top_p, str):
+        raise TypeError(f"temperature={temperature!r}, top_p={top_p!r}: they are numbers, not text")
     if n < 0:
         raise ValueError(f"n={n}: the number of tokens to write cannot be below 0")
     if not 0 <= temperature < float("inf"):

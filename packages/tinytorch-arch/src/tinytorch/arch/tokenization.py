@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from tinytorch.arch.sizes import require_sizes
 from tinytorch.arch.token_checks import (
     Pair,
     checked_allowed,
@@ -55,9 +56,12 @@ class CharTokenizer:
         return len(self.characters)
 
     def encode(self, text: str) -> list[int]:
-        """Return the id of each character. Raises ValueError for one that is not known."""
+        """Return the id of each character.
+
+        Raises ValueError for one that is not known, TypeError for what is no text.
+        """
         try:
-            return [self.ids[character] for character in text]
+            return [self.ids[character] for character in checked_text(text)]
         except KeyError as error:
             unknown = error.args[0]
             raise ValueError(
@@ -226,6 +230,7 @@ class BPETokenizer:
         Special tokens in the text part what is around them, and nothing is learned from them.
         Raises ValueError for a vocabulary too small, or a text that cannot be encoded.
         """
+        require_sizes("train", vocab_size=vocab_size)
         count = vocab_size - 256 - len(self.special_tokens)
         if count < 0:
             raise ValueError(

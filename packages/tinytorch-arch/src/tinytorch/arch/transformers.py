@@ -20,6 +20,7 @@ import numpy as np
 from tinytorch.arch.attention import MultiHeadAttention, Past
 from tinytorch.arch.embeddings import Embedding
 from tinytorch.arch.generation import generate, stream
+from tinytorch.arch.sizes import require_sizes
 from tinytorch.core.activations import gelu
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Dropout, Linear, Module, linear
@@ -116,6 +117,7 @@ class LayerNorm(Module):
     """Layer form of `layer_norm` over `features` features; weights start at 1, biases at 0."""
 
     def __init__(self, features: int, eps: float = 1e-5, bias: bool = True) -> None:
+        require_sizes("LayerNorm", features=features)
         self.weight = Tensor(np.ones(features, np.float32), requires_grad=True)
         self.bias = Tensor(np.zeros(features, np.float32), requires_grad=True) if bias else None
         self.eps = eps
@@ -131,6 +133,7 @@ class RMSNorm(Module):
     """Layer form of `rms_norm` over `features` features; weights start at 1."""
 
     def __init__(self, features: int, eps: float = 1e-6) -> None:
+        require_sizes("RMSNorm", features=features)
         self.weight = Tensor(np.ones(features, np.float32), requires_grad=True)
         self.eps = eps
 
@@ -311,9 +314,10 @@ class Transformer(Module):
     def checked(self, tokens: Any) -> Tensor:
         """Tokens as a tensor. Raises ShapeError unless they are (batch, positions)."""
         tensor = tokens if isinstance(tokens, Tensor) else Tensor(tokens)
-        if tensor.ndim != 2:
+        if tensor.ndim != 2 or not tensor.size:
+            some = ", at least one" if tensor.ndim == 2 else ""
             raise ShapeError(
-                f"Transformer: tokens are (batch, positions), not {tensor.shape}"
+                f"Transformer: tokens are (batch, positions){some}, not {tensor.shape}"
                 + ("; x[None] makes a batch of one" if tensor.ndim == 1 else "")
             )
         return tensor
