@@ -10,7 +10,7 @@ from costs_helper import leaf
 
 from tinytorch.core.context import listening
 from tinytorch.core.primitive import RULES, Event, Record, primitives
-from tinytorch.opt.costs import cost_of
+from tinytorch.opt.costs import arrays_in, cost_of
 from tinytorch.opt.step_costs import STEPS
 
 BIG = (40, 50)  # so large that a step for each row does not show
@@ -195,3 +195,38 @@ def test_the_steps_backward_are_those_of_the_rule_when_all_gradients_are_wanted(
     assert known is not None
     size = max(np.size(a) for a in [*plain, *ones])
     assert abs(counted - known.other) < 0.6 * size, counted / size
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name in RULES])
+def test_a_rule_reads_what_the_table_says_and_nothing_else(name: str) -> None:
+    """Where other numbers stand in what it does not read, its gradients are the same."""
+    record = example_record(name)
+    floats = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in record.arrays]
+    record.needs = list(floats)
+    if name in ("cross_entropy", "mse_loss", "binary_cross_entropy"):
+        record.needs[1] = False
+    several = type(record.out) is tuple
+    rng = np.random.default_rng(1)
+    ones = tuple(rng.standard_normal(out.shape).astype(out.dtype) for out in arrays_in(record.out))
+    g = ones if several else ones[0]
+
+    def gradients() -> list[np.ndarray[Any, Any]]:
+        with np.errstate(all="ignore"):
+            return [np.array(dx) for dx in arrays_in(RULES[name](g, record))]
+
+    def other(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(other, value))
+        is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        return rng.uniform(-3, 3, value.shape).astype(value.dtype) if is_float else value
+
+    def same(before: Any, after: Any) -> bool:
+        return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
+
+    before, arrays, out = gradients(), record.arrays, record.out
+    reads = STEPS[name].reads
+    record.arrays = [other(a) for a in arrays]
+    assert same(before, gradients()) == (not {"x", "p"} & set(reads))
+    record.arrays, record.out = arrays, other(out)
+    assert same(before, gradients()) == ("y" not in reads)
