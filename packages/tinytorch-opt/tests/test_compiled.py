@@ -101,6 +101,20 @@ def test_a_step_of_adam_is_that_of_the_plain_definition(size, step, decay, decou
 
 
 @pytest.mark.usefixtures("loaded")
+def test_where_no_folder_can_be_written_loops_are_compiled_all_the_same(monkeypatch):
+    from tinytorch.opt.compiled import compiling
+
+    def njit(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function 'f': no locator available")
+        return lambda function: ("compiled", function, sorted(options))
+
+    monkeypatch.setattr(compiling._numba, "njit", njit)
+    made = compiling.compiled(len)
+    assert made == ("compiled", len, ["error_model", "fastmath", "nogil"])
+
+
+@pytest.mark.usefixtures("loaded")
 def test_the_exponential_is_right_to_half_a_millionth_and_at_its_edges():
     from tinytorch.opt.compiled.compiling import exp
 

@@ -21,8 +21,13 @@ def compiled(function: F) -> F:
     """Compile a loop at its first call, keep it on disk, and let go of the interpreter in it.
 
     What is kept is looked up by the loop's own file: after a change of `exp`, touch the others.
+    Where no folder can be written, nothing is kept.
     """
-    made: F = _numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FREEDOM)(function)
+    options = {"nogil": True, "error_model": "numpy", "fastmath": FREEDOM}
+    try:
+        made: F = _numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # "no locator available": neither here nor in the user's cache folder
+        made = _numba.njit(**options)(function)
     return made
 
 
