@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,25 +192,61 @@ def language_model(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights"
         save(model.state_dict(), path)
-        size = path.stat().st_size
-    lines = []
-    for form, cached in (("without a cache", False), ("with a cache", True)):
-        times: list[float] = []
-        while len(times) < recipe.queries:
-            past = caches_for(model) if cached else None
-            times += token_times(model, prompt, tokens, past)
-        lines.append(Line("GPT", form, size, loss, False, times))
+        lines = []
+        for form, cached in (("without a cache", False), ("with a cache", True)):
+            times: list[float] = []
+            while len(times) < recipe.queries:
+                past = caches_for(model) if cached else None
+                times += token_times(stream(model, prompt, tokens, temperature=0, past=past))
+            lines.append(Line("GPT", form, path.stat().st_size, loss, False, times))
+        lines += gpt_in_onnx_runtime(recipe, model, prompt, tokens, loss, path)
     stage.number("tokens with a cache: FLOPs less", compared.less)
     stage.gate("GPT: the same text with a cache", float(compared.same), at_least=1)
     stage.gate("GPT: times less to compute with a cache", compared.less, at_least=10)
     return lines
 
 
-def token_times(model: Transformer, prompt: Sequence[int], n: int, past: Any) -> list[float]:
+def gpt_in_onnx_runtime(
+    recipe: Recipe, model: Transformer, prompt: Sequence[int], n: int, loss: float, path: Path
+) -> list[Line]:
+    """The same text, written by another program with the exported file, cache included.
+
+    Raises RuntimeError if the texts differ: then the file would not be the model.
+    """
+    try:
+        from tinytorch.opt.onnx import export_with_cache
+        from tinytorch.opt.onnx.checking import runtime
+    except ModuleNotFoundError:
+        return []
+    proto = export_with_cache(model, path)
+    run = runtime(proto)
+    if run is None:
+        return []
+    names = [value.name for value in proto.graph.input]
+    heads = model.blocks[0].attention.n_heads
+    empty = np.zeros((1, heads, 0, model.tokens.weight.shape[1] // heads), np.float32)
+
+    def tokens() -> Iterator[int]:
+        new, past = np.array([prompt]), [empty] * (len(names) - 1)
+        for _ in range(n):
+            logits, *past = run(dict(zip(names, [new, *past], strict=True)))
+            new = logits[:, -1:].argmax(-1)
+            yield int(new[0, 0])
+
+    ours = list(stream(model, prompt, n, temperature=0))
+    if (theirs := list(tokens())) != ours:
+        raise RuntimeError(f"the exported GPT writes another text: {theirs} instead of {ours}")
+    times: list[float] = []
+    while len(times) < recipe.queries:
+        times += token_times(tokens())
+    return [Line("GPT", "ONNX Runtime, cache", path.stat().st_size, loss, False, times)]
+
+
+def token_times(tokens: Iterator[int]) -> list[float]:
     """Seconds from each token to the next."""
     times = []
     start = time.perf_counter()
-    for _ in stream(model, prompt, n, temperature=0, past=past):
+    for _ in tokens:
         now = time.perf_counter()
         times.append(now - start)
         start = now

@@ -64,7 +64,7 @@ def reader() -> Module:
 def seer(stage: Stage, models: str, settings: m1998.PhotographSettings, data: Data) -> Module:
     """The network for photographs: read, or trained here."""
     path = find(stage, models, PHOTOGRAPHS)
-    if path is not None and data.photographs.real:
+    if path is not None:
         model = CifarCNN()
         model.load_state_dict(load(path))
         stage.tell(f"The network for photographs is that of {path}.")
@@ -81,7 +81,7 @@ def writer(
 ) -> tuple[Transformer, CharTokenizer]:
     """The GPT and its characters: read, or trained here."""
     path = find(stage, models, WRITER)
-    if path is not None and data.text.real:
+    if path is not None:
         model, tokenizer = load_writer(path)
         stage.tell(f"The writer is that of {path}.")
     else:
