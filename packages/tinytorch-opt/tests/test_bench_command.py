@@ -26,6 +26,7 @@ from tinytorch.opt.bench_command import bench, show
 from tinytorch.opt.bench_models import Against, Measured, candidate
 from tinytorch.opt.benchmarking import Benchmark, Comparison
 from tinytorch.opt.energy import Energy
+from tinytorch.opt.scenarios import Score
 from tinytorch.tito.screen import Screen
 
 OWN = """
@@ -100,6 +101,42 @@ def test_models_are_compared_with_one_in_pairs() -> None:
     assert pair["ratio"] == pytest.approx(np.median(pair["ratios"]))
     text = run("digitvit", "--against", "lenet5").stdout
     assert "digitvit against lenet5: " in text
+
+
+def test_what_is_timed_is_the_model_on_its_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def fake_benchmark(fn: Any, x: Any, **how: Any) -> Benchmark:
+        seen.append(fn(x).shape)
+        return measured().latency
+
+    def fake_compare(old: Any, new: Any, **how: Any) -> Comparison:
+        seen.extend([old().shape, new().shape])
+        return Comparison((1.0,), (1.0, 1.0), 1.0)
+
+    monkeypatch.setattr(bench_models, "benchmark", fake_benchmark)
+    monkeypatch.setattr(bench_models, "compare", fake_compare)
+    as_json("mobilenetv1", "dscnn", "--against", "dscnn", "--batch", "3")
+    # DS-CNN has 12 classes, MobileNet 2; the one compared with is the old one
+    assert seen == [(3, 12), (3, 2), (3, 12), (3, 2)]
+
+
+@pytest.mark.parametrize(("words", "at_once"), [([], 1), (["--batch", "4"], 4)])
+def test_a_server_is_given_its_bound_and_batch(
+    words: list[str], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def fake(answer: Any, samples: Any, **how: Any) -> Score:
+        given.update(how, samples=len(samples))
+        return Score("Server", "queries a second with p99 below 50 ms", 1.0, 1, 1, 1.0, 0)
+
+    monkeypatch.setattr(bench_models.scenarios, "server", fake)
+    result = run("lenet5", "--scenario", "server", "--bound", "50", "--data", "drawn", *words)
+    assert result.exit_code == 0, result.output
+    assert given["bound"] == pytest.approx(0.05)
+    assert given["max_batch"] == at_once
+    assert given["samples"] == 1000
 
 
 def test_a_difference_that_many_comparisons_may_show_by_chance_is_not_called_one() -> None:
