@@ -145,6 +145,7 @@ def test_pruned_weights_stay_exactly_zero_and_the_others_learn(
     masks = magnitude_masks(model, 0.6)  # the optimizer remembers where these were going
     pruning = Pruning(model, masks)
     before = model.state_dict()
+    assert all((before[name][~mask] == 0).all() for name, mask in masks.items())  # at once
     trainer = Trainer(model, CrossEntropyLoss(), moving, after_step=pruning, progress=False)
     history = trainer.fit(batches(), epochs=4)
     for name, mask in masks.items():

@@ -90,6 +90,7 @@ def test_layers_are_exchanged_only_where_that_saves() -> None:
     assert isinstance(same[0], Linear)
     np.testing.assert_array_equal(same[0].weight.data, model[0].weight.data)
     assert same[0].weight is not model[0].weight
+    assert not np.shares_memory(small[0].wide.bias.data, model[0].bias.data)
     assert isinstance(model[0], Linear)
 
 

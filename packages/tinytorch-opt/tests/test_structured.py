@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch import Tensor
+from tinytorch.arch.convolutions import conv2d
+from tinytorch.arch.embeddings import embedding
 from tinytorch.arch.models import (
     DSCNN,
     AutoEncoder,
@@ -27,6 +29,7 @@ from tinytorch.arch.models import (
 )
 from tinytorch.core import primitive as door
 from tinytorch.core.context import no_grad
+from tinytorch.core.layers import linear
 from tinytorch.core.ops import concatenate
 from tinytorch.core.primitive import primitive
 from tinytorch.core.serialization import to_bytes
@@ -189,6 +192,23 @@ def test_channels_that_are_joined_and_multiplied_are_followed() -> None:
     assert len(small.left.weight) + len(small.right.weight) == 5
 
 
+class Skip(Module):
+    """The input itself among the channels of a product: two of the gate's must stay."""
+
+    def __init__(self) -> None:
+        self.left, self.gate, self.last = Conv2d(2, 4, 1), Conv2d(6, 6, 1), Conv2d(6, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined = concatenate([self.left(x), x], axis=1)
+        return self.last(joined * self.gate(joined)).mean(axis=(2, 3))
+
+
+def test_channels_that_meet_an_input_stay_and_of_each_layer_one_does() -> None:
+    small = assert_equal_to_the_silenced(lived_in(Skip()), images(2, 5, 5), {"gate": 0.1})
+    assert len(small.left.weight) == 1
+    assert small.gate.weight.shape == (3, 3, 1, 1)
+
+
 class Twice(Module):
     """A layer that is called twice: its inputs and its outputs are the same channels."""
 
@@ -287,6 +307,8 @@ def test_a_network_takes_the_shapes_of_a_smaller_one() -> None:
         np.testing.assert_array_equal(
             answers(again, images(*shape)), answers(small, images(*shape))
         )
+    wider = {"0.weight": np.ones((3, 1, 2, 2)), "0.bias": np.ones(3)}
+    assert fitted(Sequential(Conv2d(1, 1, 2)), wider)(images(1, 4, 4)).shape == (3, 3, 3, 3)
     with pytest.raises(ValueError, match="missing"):
         fitted(LeNet5(), {"0.weight": np.zeros((3, 1, 5, 5))})
     with pytest.raises(ValueError, match="does not fit"):
@@ -360,6 +382,44 @@ def test_grouped_convolutions_are_refused() -> None:
     for layer in "01":
         with pytest.raises(ValueError, match=f"{layer} cannot shrink: conv2d in 1 has 2 groups"):
             shrink(model, images(2, 3, 3), keep={layer: 0.5})
+
+
+class Functional(Module):
+    """Operations with weights of their own, but without layers."""
+
+    def __init__(self, operation: Callable[[Tensor, Tensor], Tensor], *shape: int) -> None:
+        self.first, self.operation = Conv2d(2, 4, 1), operation
+        self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operation(self.first(x), self.weight)
+
+
+@pytest.mark.parametrize(
+    ("operation", "shape", "why"),
+    [
+        (
+            lambda x, w: conv2d(x, w, None, groups=4),
+            (4, 1, 1, 1),
+            "conv2d in the model itself has 4 groups",
+        ),
+        (
+            lambda x, w: linear(x.mean(axis=(2, 3)), w.exp(), None),
+            (4, 2),
+            "linear in the model itself has a weight that is computed",
+        ),
+        (
+            lambda x, w: linear(x.mean(axis=(2, 3)), w, None) + embedding(np.zeros(3, int), w),
+            (4, 2),
+            "embedding in the model itself picks rows",
+        ),
+    ],
+)
+def test_operations_with_weights_of_their_own_are_refused_where_they_hold(
+    operation: Any, shape: tuple[int, ...], why: str
+) -> None:
+    with pytest.raises(ValueError, match=f"first cannot shrink: {why}"):
+        shrink(lived_in(Functional(operation, *shape)), images(2, 3, 3), keep={"first": 0.5})
 
 
 def test_the_outputs_of_a_model_are_refused() -> None:

@@ -181,7 +181,6 @@ def _reshape(channels: Channels, node: Node) -> list[list[Axis]]:
     """
     (x,) = channels.operands(node)
     before, after = np.shape(node.record.arrays[0]), node.shapes[0]
-    channels.hold([u for u, n in zip(x, before, strict=True) if n == 1], f"{told(node)} moves it")
     result: list[Axis] = [None] * len(after)
     for old, new in _parts(before, after):
         followed = [axis for axis in old if x[axis] is not None]

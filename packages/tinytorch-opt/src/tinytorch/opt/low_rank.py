@@ -70,7 +70,7 @@ def rank_for(weight: Array, energy: float) -> int:
     """The smallest rank, at least 1, that holds a share of the sum of squared singular values."""
     squares = np.linalg.svd(weight.astype(np.float64), compute_uv=False) ** 2
     held = np.cumsum(squares)
-    enough = np.flatnonzero(held >= energy * held[-1] * (1 - 1e-12))
+    enough = np.flatnonzero(held >= energy * held[-1])
     return int(enough[0]) + 1
 
 

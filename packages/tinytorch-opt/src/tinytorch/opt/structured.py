@@ -203,11 +203,14 @@ def _least(channels: Channels, group: Group, share: float, importance: str) -> l
             raise ValueError(f"{group.layers[0]} has no batch normalisation to say what matters")
         for name in scales:
             add(name, 0, np.abs(channels.graph.state[name].data))
-    free = [i for i, unit in enumerate(group.units.tolist()) if channels.why(unit) is None]
-    held = len(place) - len(free)
-    gone = len(place) - max(1, held, round(share * len(place)))
-    order = np.argsort(score[free], kind="stable")[:gone]
-    return [int(group.units[free[i]]) for i in order]
+    stay = {i for i, unit in enumerate(group.units.tolist()) if channels.why(unit) is not None}
+    for producer in group.producers:  # of each layer at least one channel stays
+        own = [place[int(unit)] for unit in _units(channels, producer.weight, producer.axis)]
+        if not stay.intersection(own):
+            stay.add(max(own, key=lambda i: score[i]))
+    free = np.array([i for i in range(len(place)) if i not in stay], int)
+    gone = len(place) - round(share * len(place))
+    return [int(unit) for unit in group.units[free[np.argsort(score[free], kind="stable")[:gone]]]]
 
 
 # The smaller network
