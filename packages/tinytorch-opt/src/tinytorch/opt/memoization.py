@@ -258,7 +258,8 @@ def compare_decoding(model: Module, prompt: Any, n: int) -> Decoding:
 
     The prompt and the n tokens must fit the model's context. FLOPs are counted in runs of their
     own, by listening at the door. Time is the processor's, in this thread, so that what else the
-    machine does is not in it; each way is timed once (module 19 compares times as one should).
+    machine does is not in it; but BLAS' threads that wait for each other are, so set
+    OMP_NUM_THREADS=1 where other work runs. Each way is timed once (see module 19).
     """
 
     def write(past: Caches | None) -> Array:
