@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.arch.models import LeNet5, Transformer
@@ -141,6 +141,7 @@ def test_calls_that_a_rule_made_stay_within_its_slice() -> None:
 PATHS = st.lists(st.sampled_from("abc"), max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(PATHS, st.booleans(), st.integers(0, 3)), max_size=12))
 def test_whatever_was_called_the_boxes_nest(steps: list[tuple[list[str], bool, int]]) -> None:
     p, now = Profiler(), 0
