@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from tinytorch.core.measurement import in_seconds
 from tinytorch.core.milestones.result import Gate, thinned
 from tinytorch.course.plotting import as_svg
 from tinytorch.datasets.cifar import CLASSES
@@ -33,6 +34,8 @@ def section(year: str, record: dict[str, Any]) -> str:
     """Return what is shown of a record, as Markdown."""
     numbers = record["numbers"]
     parts = [facts(year, record), gates(record)]
+    if "table" in numbers:
+        parts.append(sheet(numbers["table"]))
     parts += [figure(curve) for curve in record["curves"]]
     parts += [confusion(name, rows) for name, rows in numbers.items() if _is_matrix(name)]
     if "text" in numbers:
@@ -50,6 +53,20 @@ def facts(year: str, record: dict[str, Any]) -> str:
         f"Data: {record['data']['name']}. {took} Commit {commit} was the last one when "
         f"it began; {versions}. [The record](records/{year}.json)."
     )
+
+
+def sheet(lines: list[dict[str, Any]]) -> str:
+    """Return the table of 2018: a row for each form of a model."""
+    rows = [
+        "| model | form | bytes | quality | p50 | p99 |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for line in lines:
+        quality = line["quality"]
+        shown = f"{100 * quality:.2f} %" if line["model"] != "GPT" else f"{quality:.4f} nats"
+        times = f"{in_seconds(line['p50'])} | {in_seconds(line['p99'])}"
+        rows.append(f"| {line['model']} | {line['form']} | {line['size']:,} | {shown} | {times} |")
+    return "\n".join(rows)
 
 
 def gates(record: dict[str, Any]) -> str:

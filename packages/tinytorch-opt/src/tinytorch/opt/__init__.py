@@ -1,10 +1,10 @@
 """Modules 14-19 of TinyTorch: measure a model, then make it smaller and faster.
 
-This version, 0.1.0.dev0, holds none of them yet: the package exists so that its place, its version
-and its dependencies are settled. Each module will be one file here (`profiling.py`,
-`quantization.py`, `compression.py`, `acceleration.py`, `memoization.py`, `benchmarking.py`), with
-export to ONNX in `onnx/` and to small machines in `deploy/`. What it may import is `tinytorch.core`
-and `tinytorch.arch`, never `tinytorch.olympics`.
+14 `profiling.py`, 15 `quantization.py`, 16 `compression.py`, 17 `acceleration.py`, 18
+`memoization.py`, 19 `benchmarking.py`, and beside each what belongs to it; export to ONNX in
+`onnx/`. Two files serve most of them: `graph.py`, what a model computes as a list, and
+`surgery.py`, a model with some modules exchanged. What it may import is `tinytorch.core` and
+`tinytorch.arch`, never `tinytorch.olympics`.
 """
 
 from tinytorch.opt._version import __version__
