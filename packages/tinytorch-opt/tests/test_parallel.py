@@ -1,6 +1,7 @@
 """Shares of a batch in threads: the same results as the whole, reproducibly, and really at once."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -109,6 +110,36 @@ def test_inputs_that_want_a_gradient_get_theirs_also_where_another_layer_made_th
         gradients(both, lambda: cross_entropy(BatchParallel(model, 2)(before(x)), y)), whole
     )
     np.testing.assert_allclose(x.grad, of_x, rtol=1e-4, atol=1e-6)
+
+
+def test_an_input_that_is_given_twice_gets_the_sum():
+    class Product(Module):
+        def forward(self, x, y):
+            return x * y * y
+
+    x = Tensor(np.arange(5.0), requires_grad=True)
+    BatchParallel(Product(), 2)(x, x).sum().backward()
+    np.testing.assert_allclose(x.grad, 3 * np.arange(5.0) ** 2, rtol=1e-6)
+
+
+def test_after_backward_nothing_of_the_shares_is_kept_though_the_result_is():
+    big = Sequential(Linear(500, 500, rng=np.random.default_rng(0)))
+    x = Tensor(np.ones((4, 500)))
+    held = []
+
+    def step():
+        held[:] = [BatchParallel(big, 2)(x)]
+        held[0].backward(np.ones((4, 500)))
+
+    tracemalloc.start()
+    try:
+        step()
+        for p in big.parameters():
+            p.grad = None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < big.layers[0].weight.data.nbytes / 2  # a gradient of either share would be more
 
 
 def test_frozen_parameters_and_unused_ones_get_no_gradient():

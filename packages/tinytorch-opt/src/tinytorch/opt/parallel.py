@@ -71,7 +71,8 @@ class BatchParallel(Module):
         if not self.own_statistics:
             refuse_statistics(self.model)
         batch = [x if isinstance(x, Tensor) else Tensor(x) for x in inputs]
-        leaves = [x for x in (*batch, *self.model.parameters()) if x.requires_grad]
+        wanted = [x for x in (*batch, *self.model.parameters()) if x.requires_grad]
+        leaves = list({id(x): x for x in wanted}.values())  # each once
         shares = [Share(self.model, batch, start, stop, leaves) for start, stop in bounds]
         at_once([share.forward for share in shares])
         average_buffers(self.model, shares)
@@ -136,8 +137,10 @@ class Share:
     ) -> None:
         self.examples = slice(start, stop)
         self.part = np.float32((stop - start) / len(batch[0]))  # of the whole batch
-        self.inputs = [_leaf(x.data[self.examples], x.requires_grad) for x in batch]
-        twins: dict[int, Any] = {id(x): y for x, y in zip(batch, self.inputs, strict=True)}
+        twins: dict[int, Any] = {
+            id(x): _leaf(x.data[self.examples], x.requires_grad) for x in batch
+        }
+        self.inputs = [twins[id(x)] for x in batch]
         self.model = replica(model, twins)
         self.leaves = [twins[id(leaf)] for leaf in leaves]
         self.output: Any = None
@@ -160,7 +163,11 @@ class Share:
         """Leave gradients in the leaves of this share, given that of the whole result."""
         if self.output.requires_grad:
             self.output.backward(g[self.examples] if g.ndim else g * self.part)
-        self.output = None
+
+    def release(self) -> None:
+        """Let go of everything: the record of the whole call may live on for a while."""
+        self.output, self.inputs, self.leaves = None, [], []
+        self.model = Module()
 
 
 @primitive
@@ -201,6 +208,8 @@ def batch_parallel_gradient(g: Array, call: Record) -> Any:
         else:
             there = [part for part in parts if part is not None]
             gradients.append(functools.reduce(np.add, there) if there else None)
+    for share in shares:
+        share.release()
     return tuple(gradients)
 
 
