@@ -113,7 +113,7 @@ def test_a_network_that_learned_nothing_misses_both_gates(small_data: None) -> N
 
 
 def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_data: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_data: None, capsys: Any
 ) -> None:
     whole = run()
     steps = 0
@@ -130,10 +130,30 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not_been_stopped(
     with pytest.raises(KeyboardInterrupt):
         run(out=tmp_path)
     steps = 10
-    again = run(out=tmp_path)
+    again = run(out=tmp_path, show=True)
     assert steps == 13  # the second training only
     for one, other in zip(whole.gates, again.gates, strict=True):
         assert one.value == other.value
+    assert again.curves == whole.curves  # that of the first training, which was over, too
+    assert not (tmp_path / "checkpoints").exists()
+    said = " ".join(capsys.readouterr().out.split())
+    for file in ("lenet5.safetensors", "cifar_cnn.safetensors"):
+        assert f"Written: {tmp_path / file}, the weights" in said
+    assert "training loss, painted digits" in {curve.name for curve in again.curves}
+    assert "computed from the images, not trained:" in said
+
+
+def test_ctrl_c_says_that_nothing_is_kept_where_nothing_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small_data: None
+) -> None:
+    def stop(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(m1998.Trainer, "train_step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Stopped. Nothing is kept: the same command begins anew. A folder for it, --out" in said
 
 
 def test_tito_runs_it_by_its_names(capsys: Any, small_data: None) -> None:

@@ -45,8 +45,8 @@ SMALL = {
 def small(**changes: Any) -> Result:
     """A run of seconds, on the built-in text."""
     changes = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
-    out = changes.pop("out", None)
-    return m2017.run(recipe="quick", data="almanac", changes=changes, out=out, show=False)
+    out, show = changes.pop("out", None), changes.pop("show", False)
+    return m2017.run(recipe="quick", data="almanac", changes=changes, out=out, show=show)
 
 
 @functools.cache
@@ -157,7 +157,7 @@ def test_the_loss_in_the_record_is_that_of_the_whole_validation_text(tmp_path: P
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = small_without_stopping()
     advance = m2017.Rounds.advance
@@ -174,11 +174,36 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     assert len(list((tmp_path / "checkpoints").glob("*/last.safetensors"))) == 1
     other = small(out=tmp_path, batch=5)  # another run does not take it up
     assert [c.name for c in other.curves][1] == "training loss"
-    resumed = small(out=tmp_path)
-    assert [c.name for c in resumed.curves][1] == "training loss from step 5"
+    assert "Stopped. The same command goes on from here." in capsys.readouterr().err
+    resumed = small(out=tmp_path, show=True)
+    assert resumed.curves == whole.curves  # the losses before it stopped, too
+    rows = (
+        capsys.readouterr().out.rpartition("Going on after step 4")[2].partition("training loss")[0]
+    )
+    assert [line.split()[0] for line in rows.splitlines() if "." in line[:14]] == ["4", "8", "12"]
     assert resumed.numbers == whole.numbers
     assert whole.seconds_before == 0 < resumed.seconds_before < resumed.seconds
-    assert list((tmp_path / "checkpoints").iterdir()) == []  # finished: nothing to go on with
+    assert not (tmp_path / "checkpoints").exists()  # finished: nothing to go on with
+
+
+def test_a_curve_begins_where_a_run_went_on_if_what_was_before_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = m2017.Rounds.advance
+
+    def stop_at_the_sixth_step(self: Any, batches: int, loss: float) -> None:
+        advance(self, batches, loss)
+        if len(self.losses) == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(m2017.Rounds, "advance", stop_at_the_sixth_step)
+        with pytest.raises(KeyboardInterrupt):
+            small(out=tmp_path)
+    (losses,) = tmp_path.glob("checkpoints/*/losses.json")
+    losses.unlink()
+    (curve,) = [c for c in small(out=tmp_path).curves if c.name.startswith("training loss")]
+    assert (curve.name, curve.first, curve.length) == ("training loss from step 5", 5, 8)
 
 
 def test_a_run_that_was_stopped_while_it_wrote_does_not_train_again(

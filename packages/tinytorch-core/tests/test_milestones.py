@@ -14,6 +14,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -22,7 +23,7 @@ from click.testing import CliRunner
 from tito_shell import tito
 
 from tinytorch import Tensor
-from tinytorch.core.milestones import digits, m1958, m1969, m1986, machine, sources
+from tinytorch.core.milestones import digits, m1958, m1969, m1986, machine, plots, sources
 from tinytorch.core.milestones.plots import curve, plane
 from tinytorch.core.milestones.provenance import provenance, sentence
 from tinytorch.core.milestones.result import Curve, Gate, Result, thinned
@@ -525,3 +526,43 @@ def test_a_milestone_without_run_names_the_command_that_runs_it(typed, capsys):
 def test_a_misspelt_command_of_the_group_is_still_one(capsys):
     assert main(["milestone", "rnu"]) == 2
     assert "milestone, not a command" not in capsys.readouterr().err
+
+
+def test_a_curve_that_begins_later_says_so() -> None:
+    rows = curve([float(i) for i in range(1000)], 40, first=501)
+    assert rows[-1].split() == ["501", "1,500"]
+    assert curve([1.0, 2.0], 40, first=501)[-1] == ""  # no room for both
+
+
+def test_the_picture_of_curves_counts_whole_steps_from_where_they_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
+    drawn: list[Any] = []
+    save = figure.Figure.savefig
+
+    def kept(self: Any, *where: Any, **how: Any) -> None:
+        drawn.append(self)
+        save(self, *where, **how)
+
+    monkeypatch.setattr(figure.Figure, "savefig", kept)
+    one = [Curve("accuracy", [0.9], 1, "epoch"), Curve("loss", [2.0, 1.0], 200, first=301)]
+    plots.save_png(tmp_path / "curves.png", "a title that is far too long " * 4, one)
+    epochs, steps = drawn[0].axes
+    assert list(epochs.get_lines()[0].get_xdata()) == [1.0]
+    assert [tick for tick in epochs.get_xticks() if tick != int(tick)] == []
+    assert list(steps.get_lines()[0].get_xdata()) == [350.5, 450.5]
+    assert max(map(len, drawn[0].get_suptitle().splitlines())) < 60
+
+
+def test_a_folder_with_the_files_of_another_run_is_not_overwritten_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    m1958.run(out=tmp_path)
+    m1958.run(out=tmp_path)
+    assert "another run" not in capsys.readouterr().out
+    m1958.run(out=tmp_path, seed=1)
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "holds the files of another run, which this one replaces: tito milestone run 1958" in said
+    )

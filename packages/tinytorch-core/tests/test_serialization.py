@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import tinytorch
 from tinytorch.core import files, serialization
 from tinytorch.core.files import write_atomically
 from tinytorch.core.layers import Linear
-from tinytorch.core.serialization import load, load_metadata, save
+from tinytorch.core.serialization import load, load_metadata, read, save
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", ">f4", ">i8"]
 
@@ -232,3 +234,21 @@ def test_a_folder_in_place_of_a_file_lists_the_files_in_it(tmp_path: Path) -> No
         save({"x": tinytorch.Tensor([1.0])}, tmp_path / name)
     with pytest.raises(IsADirectoryError, match=r"\(best.safetensors, last.safetensors\)"):
         load(tmp_path)
+
+
+def test_the_same_tensors_and_texts_give_the_same_bytes_in_any_process(tmp_path):
+    program = """
+import sys, numpy as np
+from tinytorch.core.serialization import to_bytes
+texts = {f"{i}é": str(i) for i in range(12)}
+sys.stdout.buffer.write(to_bytes({"b": np.ones(3), "a": np.zeros((2, 2), np.float32)}, texts))
+"""
+    written = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+        for _ in range(3)
+    }
+    assert len(written) == 1
+    (tmp_path / "x.safetensors").write_bytes(*written)
+    arrays, texts = read(tmp_path / "x.safetensors")
+    assert list(texts) == sorted(f"{i}é" for i in range(12))
+    np.testing.assert_array_equal(arrays["b"], np.ones(3))

@@ -64,7 +64,7 @@ def to_bytes(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> byt
         if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"metadata holds texts only, not {key!r}: {text!r:.60}. str(...)?")
     texts[CHECKSUM] = _checksum(arrays, texts)
-    return bytes(safetensors.numpy.save(arrays, texts))
+    return _in_order(safetensors.numpy.save(arrays, texts))
 
 
 def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
@@ -104,6 +104,16 @@ def read(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
             "Copy it anew, or take an earlier one"
         )
     return arrays, texts
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in any order."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _storable(name: Any, tensor: Tensor | Array) -> Array:

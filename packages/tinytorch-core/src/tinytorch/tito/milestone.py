@@ -15,7 +15,7 @@ from tinytorch.tito.jsonout import emit
 from tinytorch.tito.threads import one_thread
 
 # of the tiers above: what a student who has core alone should hear of
-ABOVE = {
+ABOVE: dict[str, dict[str, tuple[str, ...]]] = {
     "tinytorch-arch": {"1998": ("lenet", "convolution"), "2017": ("transformer",)},
     "tinytorch-opt": {"2018": ("2024", "mlperf")},
 }

@@ -6,7 +6,6 @@ nothing is chosen here, so the test images may be looked at after each epoch.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,9 +112,7 @@ def run(stage: Stage, recipe: Recipe) -> None:
     first, second = stage.rng.spawn(2)  # so that a resumed run draws the same for the second
     read = read_digits(stage, recipe.digits, data, first)
     seen = see_photographs(stage, recipe.photographs, views, second)
-    folder = stage.checkpoints()
-    if folder is not None:  # what is finished is not gone on with
-        shutil.rmtree(folder, ignore_errors=True)
+    stage.clear_checkpoints()
 
     bounds = stage.result.recipe, data.real
     conclude(stage, f"LeNet-5 on {data.name}", read, DIGIT_BOUNDS[bounds])
@@ -138,7 +135,8 @@ def read_digits(
     }
     fit(stage, "digits", model, trainer, train, DataLoader(data.test, 1000), settings.epochs)
     judgement = judge(model, data.test)
-    show(stage, "lenet5", model, judgement, model.layers[0].weight.data)  # type: ignore[attr-defined]
+    filters = model.layers[0].weight.data  # type: ignore[attr-defined]
+    show(stage, "lenet5", model, judgement, filters, "Filters of the first convolution:")
     return judgement
 
 
@@ -148,7 +146,13 @@ def see_photographs(
     """Train the convolutional network, and ask it about every image and its mirror image."""
     model = train_on_photographs(stage, settings, data, rng)
     judgement = judge(model, data.test, mirrored=data.real)
-    show(stage, "cifar_cnn", model, judgement, model.stem.weight.data[26::-1])
+    if data.real:
+        stage.tell(
+            "Each epoch asked about every test image once. What is judged adds up the answers to "
+            f"the image and to its mirror image: {judgement.accuracy():.2%}."
+        )
+    told = "Filters of the first convolution, computed from the images, not trained:"
+    show(stage, "cifar_cnn", model, judgement, model.stem.weight.data[26::-1], told)
     return judgement
 
 
@@ -172,7 +176,8 @@ def train_on_photographs(
         ),
         "schedule": warm_up(LinearSchedule(max(1, steps - rising)), rising),
     }
-    fit(stage, "photographs", model, trainer, train, DataLoader(data.test, 1000), settings.epochs)
+    name = "photographs" if data.real else data.name
+    fit(stage, name, model, trainer, train, DataLoader(data.test, 1000), settings.epochs)
     return model
 
 
@@ -194,19 +199,21 @@ def fit(
     )
     history = display.train(stage, trainer, shown, (train, test), epochs, here)
     if shown.losses:
-        stage.plot(f"training loss, {name}", shown.losses, log=True)
+        stage.plot(f"training loss, {name}", shown.losses, log=True, first=shown.first)
     stage.curve(f"test accuracy, {name}", history.column("validation_accuracy"), "epoch")
     stage.number(f"parameters, {name}", model.num_parameters())
     stage.number(f"seconds, {name}", round(sum(history.column("seconds")), 1))
     return history
 
 
-def show(stage: Stage, name: str, model: Module, judgement: Judgement, filters: np.ndarray) -> None:
+def show(
+    stage: Stage, name: str, model: Module, judgement: Judgement, filters: np.ndarray, told: str
+) -> None:
     """Draw the confusions, some filters and the surest mistakes; keep them and the weights."""
     stage.tell("What was taken for what; a row for each class:")
     headers, rows = confusion_rows(judgement)
     stage.table(headers, rows, right=tuple(range(1, len(headers))))
-    stage.tell("Filters of the first convolution:")
+    stage.tell(told)
     some = [shaded(picture, 10) for picture in filters[:6]]
     stage.picture(side_by_side(some, [""] * len(some)))
     wrong = judgement.mistakes(2)
@@ -226,7 +233,11 @@ def show(stage: Stage, name: str, model: Module, judgement: Judgement, filters: 
         "test accuracy": f"{judgement.accuracy():.4f}",
     }
     save(model.state_dict(), path / f"{name}.safetensors", texts)
-    save_png(path / f"{name}.png", f"{name} on {judgement.data.name}", judgement, filters)
+    stage.screen.line()
+    stage.written(path / f"{name}.safetensors", "the weights")
+    title = f"{name} on {judgement.data.name}"
+    if save_png(path / f"{name}.png", title, judgement, filters) is not None:
+        stage.written(path / f"{name}.png", "what was taken for what, filters and mistakes")
 
 
 def conclude(stage: Stage, what: str, judgement: Judgement, bounds: tuple[float, float]) -> None:

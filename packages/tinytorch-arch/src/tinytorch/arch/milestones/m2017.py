@@ -6,7 +6,6 @@ training; a decoder alone that predicts the next token (GPT, 2018) is what most 
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,11 +125,15 @@ def train(stage: Stage, recipe: Recipe, chosen: Text, tokenizer: CharTokenizer) 
         progress=shown,
     )
     history = display.train(stage, trainer, shown, (batches, some), steps // each, folder)
-    before = trainer.position.step - len(shown.losses)
     stage.number("parameters", model.num_parameters())
-    if shown.losses:  # none, where it stopped after the last step
-        stage.plot("training loss" + (f" from step {before + 1:,}" if before else ""), shown.losses)
+    if shown.losses:  # none, where it stopped after the last step and its losses are gone
+        stage.plot("training loss", shown.losses, first=shown.first)
     stage.curve("validation loss", history.column("validation_loss"), "round")
+    if chosen.real:
+        stage.tell(
+            "Each round looked at an eighth of the unseen text; the loss that is judged is that of "
+            "all of it."
+        )
     loss = evaluate(model, None, InOrder(unseen, sizes.context, recipe.batch))["loss"]
     stage.number("validation loss", loss)
     return model
@@ -154,13 +157,14 @@ def write(stage: Stage, recipe: Recipe, model: Transformer, tokenizer: CharToken
 
 def keep(stage: Stage, model: Transformer, tokenizer: CharTokenizer) -> None:
     """Write the weights where `--out` says, and clear away where the training stood: it is over."""
-    checkpoints = stage.checkpoints()
-    if stage.folder is None or checkpoints is None:
+    if stage.folder is None:
         return
     weights = stage.folder / "gpt.safetensors"
     save_writer(model, tokenizer, weights, stage.result.command)
-    stage.tell(f"Written: {weights}, the weights and the characters")
-    shutil.rmtree(checkpoints)
+    reader = "tinytorch.arch.milestones.writer.load_writer(path) gives model and tokenizer"
+    stage.screen.line()
+    stage.written(weights, f"the weights and the characters: {reader}")
+    stage.clear_checkpoints()
 
 
 @milestone(TRANSFORMER, RECIPES, HISTORY)

@@ -123,7 +123,9 @@ def save_png(path: Path, title: str, judgement: Judgement, filters: Array) -> Pa
     axes.set_xlabel("taken for")
     for (i, j), count in np.ndenumerate(confusion):
         if count:
-            axes.text(j, i, str(count), ha="center", va="center", fontsize=6)
+            dark = np.log1p(count) > np.log1p(confusion.max()) / 2
+            colour = "white" if dark else "black"
+            axes.text(j, i, str(count), ha="center", va="center", fontsize=6, color=colour)
     shown = [(picture, "") for picture in filters[:18]]
     _gallery(middle, "filters of the first convolution", shown, 9)
     wrong = judgement.mistakes(12)

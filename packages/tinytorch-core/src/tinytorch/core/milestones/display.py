@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tinytorch.core.files import write_atomically
 from tinytorch.core.history import History, Row
 from tinytorch.core.milestones.frame import Stage
 from tinytorch.core.progress import Silent
@@ -19,6 +22,9 @@ from tinytorch.core.training import Trainer
 class Epochs(Silent):
     """`Trainer(progress=Epochs(stage, steps))`; afterwards `losses` holds the loss of each step.
 
+    first  the step that the first of them belongs to: 1, or later where those before are not known
+    file   where losses are kept for a run that goes on, or None
+
     What is shown of an epoch, a subclass may say: `heading` and `line`.
     """
 
@@ -27,6 +33,9 @@ class Epochs(Silent):
 
     def __init__(self, stage: Stage, steps: int) -> None:
         self.losses: list[float] = []
+        self.first = 1
+        self.file: Path | None = None
+        self._earlier: Sequence[Row] = ()
         self._screen = stage.screen
         self._steps = steps
 
@@ -37,19 +46,36 @@ class Epochs(Silent):
             f"{row['validation_accuracy']:>13.2%}  {row['seconds']:>7.1f}"
         )
 
-    def skip(self, steps: int) -> None:
-        """Expect so many steps less: an earlier run took them."""
+    def skip(self, steps: int, history: Sequence[Row]) -> None:
+        """Expect so many steps less: an earlier run took them. Its losses are read from `file`."""
         self._steps -= steps
+        self._earlier = history
+        self.first = steps + 1
+        if self.file is not None and self.file.exists():
+            kept = json.loads(self.file.read_text("utf-8"))
+            known = kept["losses"][: self.first - kept["first"]]
+            if known and kept["first"] + len(known) == self.first:
+                self.first, self.losses = kept["first"], known
+
+    def keep(self) -> None:
+        """Write the losses where a run that goes on finds them."""
+        if self.file is not None and self.losses:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"first": self.first, "losses": self.losses})
+            write_atomically(self.file, text)
 
     def __enter__(self) -> Epochs:
         self._screen.line()
         self._screen.line(self.heading, "bold")
+        for row in self._earlier:
+            self._screen.line(self.line(row), "dim")
         self._bar = ExitStack()
         self._step = self._bar.enter_context(self._screen.progress(self.label, self._steps))
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
+        self.keep()
 
     def advance(self, batches: int, loss: float) -> None:
         self.losses.append(loss)
@@ -57,6 +83,7 @@ class Epochs(Silent):
 
     def end_epoch(self, row: Row, epochs: int) -> None:
         self._screen.line(self.line(row))
+        self.keep()
 
 
 def train(
@@ -70,16 +97,12 @@ def train(
     The seconds up to that checkpoint count as this run's.
     """
     last = None if folder is None else folder / "last.safetensors"
+    shown.file = None if folder is None else folder / "losses.json"
     if last is not None and last.exists():
         trainer.resume(last)
         position = trainer.position
-        shown.skip(position.step)
+        shown.skip(position.step, list(trainer.history))
         stage.result.seconds_before += position.seconds
         stage.result.seconds_before += sum(float(row["seconds"]) for row in trainer.history)
         stage.tell(f"Going on after step {position.step:,}, from {last}")
-    try:
-        return trainer.fit(data[0], data[1], epochs=epochs)
-    except KeyboardInterrupt:
-        if folder is not None:
-            stage.screen.notice("Stopped. The same command goes on from here.")
-        raise
+    return trainer.fit(data[0], data[1], epochs=epochs)

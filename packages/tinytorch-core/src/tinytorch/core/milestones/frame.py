@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +105,21 @@ class Stage:
         run = [result.milestone, result.recipe, result.settings, result.seed, result.data]
         return self.folder / "checkpoints" / f"{zlib.crc32(json.dumps(run).encode()):08x}"
 
+    def clear_checkpoints(self) -> None:
+        """Remove what a run that is finished will not go on from."""
+        folder = self.checkpoints()
+        if folder is None:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.parent.is_dir() and not any(
+            folder.parent.iterdir()
+        ):  # another run's may be there
+            folder.parent.rmdir()
+
+    def written(self, path: Path, what: str) -> None:
+        """Say that a file was written, and what it holds."""
+        self.screen.say(f"Written: {path}, {what}")
+
     def table(
         self, headers: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int] = ()
     ) -> None:
@@ -116,17 +132,21 @@ class Stage:
         self.result.numbers[what] = value
 
     def curve(
-        self, name: str, values: Sequence[float], axis: str = "step", *, log: bool = False
-    ) -> None:
-        """Record a series, one value a step (or epoch), for the file of curves."""
-        self.result.curves.append(Curve(name, thinned(values), len(values), axis, log))
+        self, name: str, values: Sequence[float], axis: str = "step", *, log: bool = False,
+        first: int = 1,
+    ) -> None:  # fmt: skip
+        """Record a series, one value a step (or epoch) from `first` on, for the file of curves."""
+        self.result.curves.append(Curve(name, thinned(values), len(values), axis, log, first))
 
-    def plot(self, name: str, values: Sequence[float], *, log: bool = False) -> None:
-        """Record a series, one value a step, and draw it."""
-        self.curve(name, values, log=log)
+    def plot(
+        self, name: str, values: Sequence[float], *, log: bool = False, first: int = 1
+    ) -> None:
+        """Record a series, one value a step from the `first` on, and draw it."""
+        name += f" from step {first:,}" if first > 1 else ""
+        self.curve(name, values, log=log, first=first)
         self.screen.line()
         self.screen.say(f"{name}{', logarithmic,' if log else ''} by step", "bold")
-        self.picture(plots.curve(values, min(self.screen.width, 72), log=log))
+        self.picture(plots.curve(values, min(self.screen.width, 72), log=log, first=first))
 
     def picture(self, rows: Sequence[str]) -> None:
         """Write rows of text as they are."""
@@ -197,7 +217,13 @@ def milestone(
             screen.say(f"At work: {sentence(own)}. Recipe: {recipe}, seed {seed}.")
             start = time.perf_counter()
             folder = None if out is None else Path(out)
-            script(Stage(spec, result, screen, data, folder), chosen)
+            _say_what_is_replaced(result, screen, folder)
+            stage = Stage(spec, result, screen, data, folder)
+            try:
+                script(stage, chosen)
+            except KeyboardInterrupt:
+                _say_what_is_kept(stage)
+                raise
             result.seconds_before = round(result.seconds_before, 3)
             result.seconds = round(result.seconds_before + time.perf_counter() - start, 3)
             _report(result, screen)
@@ -237,6 +263,30 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _say_what_is_replaced(result: Result, screen: Screen, folder: Path | None) -> None:
+    """Name the run whose files this one will overwrite, where it was another one."""
+    if folder is None or not (folder / "result.json").is_file():
+        return
+    try:
+        command = json.loads((folder / "result.json").read_text("utf-8"))["command"]
+    except (ValueError, KeyError, TypeError):
+        command = "a run that cannot be read"
+    if command != result.command:
+        screen.notice(
+            f"{folder} holds the files of another run, which this one replaces: {command}"
+        )
+
+
+def _say_what_is_kept(stage: Stage) -> None:
+    """After Ctrl-C: whether the same command would go on, or begin anew."""
+    folder = stage.checkpoints()
+    if folder is not None and any(folder.rglob("last.safetensors")):
+        stage.screen.notice("Stopped. The same command goes on from here.")
+    else:
+        why = "" if stage.folder is not None else " A folder for it, --out DIR, was not named."
+        stage.screen.notice(f"Stopped. Nothing is kept: the same command begins anew.{why}")
 
 
 def _report(result: Result, screen: Screen) -> None:

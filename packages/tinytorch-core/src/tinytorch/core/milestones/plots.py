@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from tinytorch.core.milestones.result import Curve, thinned
 HEIGHT = 8  # rows of a text plot
 
 
-def curve(values: Sequence[float], width: int, *, log: bool = False) -> list[str]:
+def curve(values: Sequence[float], width: int, *, log: bool = False, first: int = 1) -> list[str]:
     """A series as rows of text, `width` columns in all: the value upwards, its place to the right.
 
-    log  a logarithmic axis, for a loss that falls by orders of magnitude
+    log    a logarithmic axis, for a loss that falls by orders of magnitude
+    first  the place of the first value
 
     >>> print("\\n".join(curve([8, 4, 2, 1, 1, 1, 1, 1], 18, log=True)))
            8 ┤•
@@ -50,11 +52,12 @@ def curve(values: Sequence[float], width: int, *, log: bool = False) -> list[str
         f"{labels.get(i, ''):>{margin - 2}} {'┤' if i in labels else '│'}" + "".join(row).rstrip()
         for i, row in enumerate(rows)
     ]
-    last = f"{len(values):,}"
+    begin, end = f"{first:,}", f"{first + len(values) - 1:,}"
+    room = len(points) - len(begin)
     return [
         *lines,
         " " * (margin - 1) + "└" + "─" * len(points),
-        " " * margin + "1" + last.rjust(len(points) - 1) if len(points) > len(last) else "",
+        " " * margin + begin + end.rjust(room) if room >= len(end) else "",
     ]
 
 
@@ -87,18 +90,23 @@ def save_png(path: Path, title: str, curves: Sequence[Curve]) -> Path | None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ImportError:
         return None
     figure = Figure(figsize=(6, 1 + 2 * len(curves)), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure.suptitle(textwrap.fill(title, 56))  # characters that fit in the width
     for place, curve in enumerate(curves, start=1):
         axes = figure.add_subplot(len(curves), 1, place)
         stretch = curve.length / len(curve.values)  # what each value is the mean of
-        middles = [(i + 0.5) * stretch + 0.5 for i in range(len(curve.values))]
+        before = curve.first - 0.5
+        middles = [before + (i + 0.5) * stretch for i in range(len(curve.values))]
         axes.plot(middles, curve.values, marker="." if len(curve.values) < 30 else None)
         axes.set_xlabel(curve.axis)
-        axes.set_ylabel(curve.name)
+        axes.set_ylabel(textwrap.fill(curve.name, 28))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no half an epoch
+        if len(middles) == 1:
+            axes.set_xlim(middles[0] - 1, middles[0] + 1)
         if curve.log:
             axes.set_yscale("log", nonpositive="mask")
     buffer = io.BytesIO()

@@ -61,13 +61,17 @@ class Gate:
 
 @dataclass(frozen=True)
 class Curve:
-    """A series, thinned where it is long: `values` lie evenly over `length` steps or epochs."""
+    """A series, thinned where it is long: `values` lie evenly over `length` steps or epochs.
+
+    first  the number of the first of them: 1, unless a run went on and what was before is not known
+    """
 
     name: str
     values: list[float]
     length: int
     axis: str = "step"
     log: bool = False
+    first: int = 1
 
 
 @dataclass
