@@ -13,6 +13,7 @@ from terminal import Terminal
 from tito_shell import environment, tito
 
 import tinytorch.core
+from tinytorch.core.tier import TIER
 from tinytorch.course import capabilities
 from tinytorch.course.results import CheckResult
 from tinytorch.course.tiers import Tier
@@ -66,6 +67,7 @@ def student(
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for name in ("TINYTORCH_DATA", "PYTEST_ADDOPTS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(capabilities, "tiers", lambda: (TIER,))  # whatever is installed beside core
     monkeypatch.chdir(made.workspace.root)
     return made
 

@@ -1,9 +1,9 @@
-"""What the architecture tier brings to the course: modules 09-13 and their milestones.
+"""What the architecture tier brings to the course: modules 09-13, milestones and checkpoints.
 
 Facts only, and no NumPy: `tito` lists from here, and imports a milestone when it is run.
 """
 
-from tinytorch.course.tiers import CourseModule, Milestone, Tier
+from tinytorch.course.tiers import Checkpoint, CourseModule, Milestone, Tier
 
 CONVOLUTION = Milestone(
     year="1998",
@@ -26,6 +26,38 @@ TRANSFORMER = Milestone(
     data=("tinyshakespeare", "almanac"),
 )
 
+CAPABILITIES = "tinytorch.arch.capabilities"
+CHECKPOINTS = (
+    Checkpoint(
+        "10",
+        "A CNN sees",
+        "Can I build a network that recognises a thing wherever it stands?",
+        ("01", "02", "03", "04", "06", "07", "09"),
+        f"{CAPABILITIES}.check_10_images",
+    ),
+    Checkpoint(
+        "11",
+        "Any string goes in and comes out",
+        "Can I make vectors of any text, and text of tokens again?",
+        ("01", "03", "04", "06", "07", "10", "11"),
+        f"{CAPABILITIES}.check_11_text",
+    ),
+    Checkpoint(
+        "12",
+        "Attention routes",
+        "Can I let each position take what it needs from any other?",
+        ("01", "03", "04", "06", "07", "11", "12"),
+        f"{CAPABILITIES}.check_12_attention",
+    ),
+    Checkpoint(
+        "13",
+        "A transformer writes",
+        "Can I train a model that continues a text?",
+        ("01", "02", "03", "04", "06", "07", "10", "11", "12", "13"),
+        f"{CAPABILITIES}.check_13_writing",
+    ),
+)
+
 TIER = Tier(
     name="arch",
     distribution="tinytorch-arch",
@@ -38,4 +70,5 @@ TIER = Tier(
         CourseModule("13", "Transformers", "tinytorch.arch.transformers"),
     ),
     milestones=(CONVOLUTION, TRANSFORMER),
+    checkpoints=CHECKPOINTS,
 )
