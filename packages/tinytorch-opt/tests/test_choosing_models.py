@@ -1,5 +1,6 @@
 """Which model a text names. Left out: the commands that ask (test_bench_command)."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,31 @@ def test_a_file_that_fails_is_not_left_half_imported(tmp_path: Path) -> None:
         model_named(f"{path}:Net", (4,))
     path.write_text("from tinytorch.nn import Linear\nmodel = Linear(4, 2)\n")
     assert model_named(f"{path}:model", (4,))[0].num_parameters() == 10
+
+
+def test_two_files_have_each_their_own_neighbour(tmp_path: Path) -> None:
+    for folder, width in (("old", 3), ("new", 7)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "beside.py").write_text(f"WIDTH = {width}\n")
+        (tmp_path / folder / "my_model.py").write_text(OWN)
+    before, path = set(sys.modules), list(sys.path)
+    widths = [
+        model_named(f"{tmp_path / folder / 'my_model.py'}:Net", (4,))[0].hidden.weight.shape[1]
+        for folder in ("old", "new")
+    ]
+    assert widths == [3, 7]
+    assert set(sys.modules) - before <= {"_chosen_my_model"}
+    assert sys.path == path
+
+
+def test_what_is_installed_in_a_folder_of_the_file_stays_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / ".venv" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "installed_there.py").write_text("WIDTH = 5\n")
+    monkeypatch.syspath_prepend(str(site))
+    path = tmp_path / "my_model.py"
+    path.write_text(OWN.replace("from beside", "from installed_there"))
+    model_named(f"{path}:Net", (4,))
+    assert sys.modules.pop("installed_there").WIDTH == 5

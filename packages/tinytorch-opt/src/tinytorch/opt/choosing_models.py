@@ -213,20 +213,35 @@ def _made(path: Path, text: str, found: Any) -> Module:
 
 
 def _imported(path: Path) -> Any:
-    """The file as a module. Its folder is searched for what it imports, as Python does."""
+    """The file as a module. Its folder is searched for what it imports, as Python does.
+
+    What it imports from there is its own: another file may have a neighbour of the same name.
+    """
     name = f"_chosen_{path.stem}"
+    folder = path.resolve().parent
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None  # a .py file has one, and a loader
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
+    before = set(sys.modules)
     sys.modules[name] = module  # dataclasses look their module up
-    sys.path.insert(0, folder)
+    sys.path.insert(0, str(folder))
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         raise_in(path, error)
     finally:
-        sys.path.remove(folder)
+        sys.path.remove(str(folder))
+        for each in set(sys.modules) - before - {name}:
+            if _is_neighbour(each, folder):
+                del sys.modules[each]
     return module
+
+
+def _is_neighbour(name: str, folder: Path) -> bool:
+    """Whether a module lies in the folder itself; what is installed in a folder of it does not."""
+    top = name.partition(".")[0]
+    beside = (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+    file = getattr(sys.modules[name], "__file__", None) or ""
+    return top != "tinytorch" and beside and folder in Path(file).resolve().parents
