@@ -151,6 +151,9 @@ def test_what_goes_straight_through_or_is_not_used_is_handled() -> None:
     assert y.grad is None or not y.grad.any()
     assert other.requires_grad
 
+    (alone,) = checkpoint(lambda a: [a * 2.0], x)  # a list of one stays several
+    assert alone.shape == (3,)
+
     detached = checkpoint(lambda a: Tensor(a.data), x)
     assert not (detached * 1.0).sum().data.shape
     (detached * x).sum().backward()  # the constant part hands nothing back
@@ -347,6 +350,16 @@ def test_a_function_that_draws_anew_is_caught_in_backward() -> None:
     out = checkpoint(noisy, leaf(3))
     with pytest.raises(GradientError, match="run a second time, noisy gave other numbers"):
         out.sum().backward()
+
+
+def test_another_shape_in_the_second_run_is_caught_and_a_nan_is_not() -> None:
+    lengths = iter((3, 2))
+    out = checkpoint(lambda x: x[: next(lengths)] * 1.0, leaf(3))
+    with pytest.raises(GradientError, match=r"shapes \(3,\) and \(2,\), largest difference inf"):
+        out.sum().backward()
+    x = Tensor([np.nan, np.inf, 1.0], requires_grad=True)
+    checkpoint(lambda x: x * 2.0, x).sum().backward()
+    np.testing.assert_array_equal(x.grad, [2, 2, 2])
 
 
 @pytest.mark.parametrize("how", ["method", "partial", "argument", "list", "closure"])
