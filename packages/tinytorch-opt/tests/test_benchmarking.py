@@ -280,8 +280,8 @@ def test_a_program_compared_with_itself_shows_no_difference_95_times_of_100() ->
 
 
 def test_p_values_of_equal_programs_fall_below_5_percent_at_most_5_times_of_100() -> None:
-    p = np.array([compared(seed, 1.0, pairs=100).p for seed in range(400)])
-    assert np.mean(p < 0.05) <= 0.06
+    p = np.array([compared(seed, 1.0, pairs=100).p for seed in range(250)])
+    assert np.mean(p < 0.05) <= 0.07
     assert 0.4 <= np.mean(p < 0.5) <= 0.6
 
 
