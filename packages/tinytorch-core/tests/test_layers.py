@@ -330,6 +330,13 @@ def test_linear_reminds_of_flattening_images_where_that_would_help():
         layer(Tensor(np.zeros((5, 1, 28, 28))))
 
 
+@pytest.mark.parametrize("size", [3.0, "3", None])
+def test_sizes_of_a_linear_layer_are_integers(size):
+    with pytest.raises(TypeError, match=r"sizes are integers$"):
+        Linear(size, 2)
+    assert Linear(np.int64(3), 2).weight.shape == (3, 2)
+
+
 def test_linear_reminds_of_which_way_round_its_weight_is():
     x, weight = Tensor(np.zeros((5, 3))), Tensor(np.zeros((2, 3)))  # PyTorch's (out, in)
     with pytest.raises(ShapeError, match=r"; weight\.T\? It is \(in, out\) here$"):

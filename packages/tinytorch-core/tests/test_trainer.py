@@ -391,3 +391,8 @@ def test_a_class_in_place_of_an_object_is_refused() -> None:
         words = rf"Trainer: {argument}={cls.__name__} is the class: .*{cls.__name__}\(\.\.\.\)"
         with pytest.raises(TypeError, match=words):
             Trainer(model, **{**given, argument: cls})
+
+
+def test_a_list_in_place_of_an_optimizer_is_named():
+    with pytest.raises(TypeError, match=r"the optimizer is a list: make one, Adam\(model.para"):
+        Trainer(Linear(2, 1), MSELoss(), [])

@@ -5,6 +5,9 @@ Each module is one file here (`convolutions.py` with `Conv2d` and friends, `toke
 What it may import is `tinytorch.core`, never `tinytorch.opt` or `tinytorch.olympics`.
 """
 
+from tinytorch._lazy import lazy_exports
 from tinytorch.arch._version import __version__
 
 __all__ = ["__version__"]
+
+__getattr__, __dir__ = lazy_exports(__name__, {})  # a name that is not here says where it is

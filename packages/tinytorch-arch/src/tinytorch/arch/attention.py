@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinytorch.arch.sizes import require_sizes
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError, broadcast_error
 from tinytorch.core.layers import Linear, Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -201,6 +202,7 @@ class MultiHeadAttention(Module):
     Raises ValueError where the heads do not divide the features.
     """
 
+    @explains_arguments
     def __init__(
         self,
         d_model: int,
@@ -221,6 +223,7 @@ class MultiHeadAttention(Module):
         self.value = Linear(d_model, d_model, bias, rng)
         self.out = Linear(d_model, d_model, bias, rng)
 
+    @explains_arguments
     def forward(
         self,
         x: Tensor,
@@ -234,7 +237,7 @@ class MultiHeadAttention(Module):
         x (B, T, d_model), context (B, S, d_model) -> (B, T, d_model).
 
         mask  boolean, True may attend: (T, S), (B, T, S) or (B, heads, T, S)
-        past  what was computed for earlier positions of x; see `Past`
+        past  what was computed for earlier positions of x; see `tinytorch.arch.attention.Past`
 
         Raises ShapeError, and TypeError for a mask that is not boolean.
         """

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from tinytorch.arch.sizes import require_sizes
-from tinytorch.arch.walks import HUGE, Walk, pair, pool_walk, walk
+from tinytorch.arch.walks import HUGE, Walk, axis_hint, pair, pool_walk, walk
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module, uniform
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -118,10 +119,11 @@ def conv2d(
 
 def check_conv2d(x: Array, weight: Array, bias: Array | None, groups: int) -> None:
     """Raise ShapeError where the operands of a convolution do not fit together."""
+    wanted = weight.shape[1] * groups if weight.ndim == 4 else 0
     if x.ndim != 4 or weight.ndim != 4:
         raise ShapeError(
             f"conv2d: x {x.shape} must be (N, C, H, W), weight {weight.shape} (O, C/groups, kh, kw)"
-            + ("; for one image, x.expand_dims(0)?" if x.ndim == 3 else "")
+            + axis_hint(x.shape, wanted)
         )
     channels, outputs = x.shape[1], len(weight)
     if groups < 1 or channels % groups or outputs % groups:
@@ -129,10 +131,10 @@ def check_conv2d(x: Array, weight: Array, bias: Array | None, groups: int) -> No
             f"conv2d: groups={groups} must divide the {channels} channels of x {x.shape} and the "
             f"{outputs} of weight {weight.shape}"
         )
-    if channels != weight.shape[1] * groups:
+    if channels != wanted:
         raise ShapeError(
             f"conv2d: x {x.shape} has {channels} channels, but weight {weight.shape} with "
-            f"groups={groups} is for {weight.shape[1] * groups}; are the channels of x last?"
+            f"groups={groups} is for {wanted}{axis_hint(x.shape, wanted)}"
         )
     if bias is not None and np.shape(bias) != (outputs,):
         raise ShapeError(f"conv2d: bias {np.shape(bias)} must be ({outputs},), one for each output")
@@ -251,13 +253,21 @@ def avg_pool2d_gradient(g: Array, call: Record) -> Any:
 class Conv2d(Module):
     """A convolution with weights of its own; arguments, names and initial values are PyTorch's.
 
+    Images (N, C, H, W) -> (N, O, H', W'), where
+    H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1.
+
     in_channels, out_channels  C and O; weight is (O, C/groups, kh, kw), bias (O,)
-    kernel_size, stride, padding, dilation, groups  as in `conv2d`
+    kernel_size                (kh, kw), or one number for both
+    stride, dilation           steps of the kernel, and the distance between its places: numbers or
+                               pairs
+    padding                    zeros around the image: a number, a pair, "same" or "valid"
+    groups                     so many convolutions side by side, each for its share of the channels
     bias                       whether there is one
     rng                        where the initial values come from: evenly from +-1/sqrt(C/groups
                                kh kw)
     """
 
+    @explains_arguments
     def __init__(
         self,
         in_channels: int,
@@ -285,6 +295,7 @@ class Conv2d(Module):
         self.bias = uniform((out_channels,), bound, rng) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> (N, O, H', W'). Raises ShapeError."""
         return conv2d(
             x,
             self.weight,
@@ -308,6 +319,7 @@ class Conv2d(Module):
 class Pool2d(Module):
     """What the two poolings share: kernel_size, stride (None: the kernel's) and padding."""
 
+    @explains_arguments
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
         self.kernel_size, self.padding = pair(kernel_size), pair(padding)
         self.stride = self.kernel_size if stride is None else pair(stride)
@@ -319,26 +331,38 @@ class Pool2d(Module):
 
 
 class MaxPool2d(Pool2d):
-    """Layer form of `max_pool2d`."""
+    """The largest pixel of each patch of every channel: (N, C, H, W) -> (N, C, H', W').
+
+    H' = (H + 2 padding - kernel_size) // stride + 1, so MaxPool2d(2) halves both sides.
+
+    kernel_size, stride, padding  numbers or pairs; the stride is that of the kernel unless given
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> (N, C, H', W'). Raises ShapeError."""
         return max_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
 
 
 class AvgPool2d(Pool2d):
-    """Layer form of `avg_pool2d`."""
+    """The mean of each patch of every channel: (N, C, H, W) -> (N, C, H', W').
+
+    Sizes and arguments are those of `MaxPool2d`; pixels of the margin count as 0.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> (N, C, H', W'). Raises ShapeError."""
         return avg_pool2d(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
 
 
 class Flatten(Module):
     """Make axes start_dim to end_dim one: images (N, C, H, W) become rows (N, C*H*W)."""
 
+    @explains_arguments
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: Tensor) -> Tensor:
+        """x with axes start_dim to end_dim joined: (N, C, H, W) -> (N, C*H*W) by default."""
         return x.flatten(self.start_dim, self.end_dim)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.arch.sizes import require_sizes
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -77,6 +78,7 @@ class Embedding(Module):
     rng             where the initial values come from: normal with deviation 1, as in PyTorch
     """
 
+    @explains_arguments
     def __init__(
         self,
         num_embeddings: int,
@@ -96,6 +98,7 @@ class Embedding(Module):
             self.weight.data[self.padding_idx] = 0
 
     def forward(self, indices: Tensor) -> Tensor:
+        """Integers (...) -> (..., embedding_dim). Raises TypeError, IndexError."""
         return embedding(indices, self.weight, padding_idx=self.padding_idx)
 
     def describe(self) -> str:
@@ -133,6 +136,7 @@ class PositionalEncoding(Module):
     Raises ShapeError for vectors of another length, and for a sequence beyond max_len.
     """
 
+    @explains_arguments
     def __init__(
         self,
         d_model: int,
@@ -150,6 +154,7 @@ class PositionalEncoding(Module):
             self._table = Tensor(sinusoids(max_len, d_model))  # private: no parameter, not saved
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """x (..., T, d_model) -> the same shape; its first vector stands at place `start`."""
         if x.ndim < 2 or x.shape[-1] != self.d_model:
             raise ShapeError(f"PositionalEncoding: x is (..., T, {self.d_model}), not {x.shape}")
         stop = start + x.shape[-2]

@@ -16,11 +16,13 @@ import numpy as np
 from tinytorch.arch.attention import Past
 from tinytorch.core.activations import softmax
 from tinytorch.core.context import no_grad
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.layers import Module
 from tinytorch.core.primitive import Array
 from tinytorch.core.random import default_generator
 
 
+@explains_arguments
 def generate(model: Any, prompt: Any, n: int, **how: Any) -> Array:
     """Return `prompt` continued by n tokens, or fewer where `stop` came: integers (T + n,).
 
@@ -30,6 +32,7 @@ def generate(model: Any, prompt: Any, n: int, **how: Any) -> Array:
     return np.array([*start, *stream(model, start, n, **how)], np.int64)
 
 
+@explains_arguments
 def stream(
     model: Any,
     prompt: Any,
@@ -52,9 +55,10 @@ def stream(
                  Holtzman et al., "The curious case of neural text degeneration", 2020)
     seed         the same seed draws the same tokens; None goes on with the default generator
     stop         the token after which nothing follows
-    past         what the model remembers: one for each block, see `Past`. Then only new tokens are
-                 computed, and all of them must fit the context. It is empty at first, or holds the
-                 beginning of this very prompt, which is not read again. Without it the last
+    past         what the model remembers: one for each block, see
+                 `tinytorch.arch.attention.Past`. Then only new tokens are computed, and all of them
+                 must fit the context. It is empty at first, or holds the beginning of this very
+                 prompt, which is not read again. Without it the last
                  `model.context` tokens are read each time
 
     The model evaluates (no dropout) and keeps no records while a token is computed; between tokens
@@ -63,6 +67,8 @@ def stream(
     """
     tokens = checked_prompt(prompt)
     check_options(n, temperature, top_k, top_p)
+    if stop is not None and not isinstance(stop, int | np.integer):
+        raise TypeError(f"stop={stop!r}: it is one token, an integer")
     if past and past[0].length >= len(tokens):
         raise ValueError(
             f"past holds {past[0].length} positions already, and the prompt has {len(tokens)} "
@@ -86,15 +92,18 @@ def stream(
 
 @contextmanager
 def evaluating(modules: list[Module]) -> Iterator[None]:
-    """Within this block these modules evaluate. `training.evaluating` looks for them each time."""
+    """Within this block these modules evaluate. `training.evaluating` looks for them each time.
+
+    Their modes are set past `Module.__setattr__`, because it is done for each token.
+    """
     modes = [module.training for module in modules]
     for module in modules:
-        module.training = False
+        vars(module)["training"] = False
     try:
         yield
     finally:
         for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
+            vars(module)["training"] = mode
 
 
 def next_logits(model: Any, tokens: list[int], past: Sequence[Past] | None) -> Array:

@@ -17,8 +17,11 @@ from tinytorch.arch.ops.images import AdaptiveAvgPool2d
 from tinytorch.arch.ops.normalization import BatchNorm1d, BatchNorm2d
 from tinytorch.arch.transformers import Transformer
 from tinytorch.arch.vision_transformer import VisionTransformer
+from tinytorch.arch.walks import axis_hint
 from tinytorch.core.activations import ReLU, relu
 from tinytorch.core.context import listening, no_grad
+from tinytorch.core.elsewhere import explains_arguments
+from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Dropout, Linear, Module, Sequential
 from tinytorch.core.primitive import Array, Event
 from tinytorch.core.tensor import Tensor
@@ -34,6 +37,7 @@ class LeNet5(Sequential):
     is built today: ReLU for the scaled tanh, the maximum for the trained mean, all channels joined.
     """
 
+    @explains_arguments
     def __init__(self, classes: int = 10, rng: Rng = None) -> None:
         super().__init__(
             Conv2d(1, 6, 5, padding=2, rng=rng), ReLU(), MaxPool2d(2),  # (N, 6, 14, 14)
@@ -42,6 +46,15 @@ class LeNet5(Sequential):
             Linear(400, 120, rng=rng), ReLU(), Linear(120, 84, rng=rng), ReLU(),
             Linear(84, classes, rng=rng),
         )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Digits (N, 1, 28, 28) -> logits (N, classes). Raises ShapeError."""
+        if x.shape[1:] != (1, 28, 28):
+            hint = axis_hint(x.shape, 1)
+            if x.shape[2:] == (32, 32):
+                hint = "; the paper's margin of 2 is added by the first layer here"
+            raise ShapeError(f"LeNet5: x is (N, 1, 28, 28), not {tuple(x.shape)}{hint}")
+        return super().forward(x)
 
 
 def conv_norm(
@@ -64,6 +77,7 @@ class CifarCNN(Module):
     so that a ReLU keeps both halves. Jordan, "94 % on CIFAR-10 in 3.29 seconds", 2024, section 3.2.
     """
 
+    @explains_arguments
     def __init__(self, classes: int = 10, rng: Rng = None) -> None:
         self.stem = Conv2d(3, 54, 3, stride=2, padding=1, bias=False, rng=rng)
         self.body = Sequential(
@@ -114,6 +128,7 @@ class ResNet8(Sequential):
     77,706 parameters once batch normalisation is folded, 12,501,632 multiply-adds.
     """
 
+    @explains_arguments
     def __init__(self, classes: int = 10, rng: Rng = None) -> None:
         super().__init__(
             *conv_norm(3, 16, 3, rng=rng), ReLU(),
@@ -142,6 +157,7 @@ class DSCNN(Sequential):
     "Hello Edge", 2017.
     """
 
+    @explains_arguments
     def __init__(self, classes: int = 12, rng: Rng = None) -> None:
         first = Conv2d(1, 64, (10, 4), stride=2, padding=(5, 1), rng=rng)
         blocks = [layer for _ in range(4) for layer in separable(64, 64, rng=rng)]
@@ -170,6 +186,7 @@ class MobileNetV1(Sequential):
         (1024, 1),
     )  # fmt: skip  (channels, stride) of each separable convolution
 
+    @explains_arguments
     def __init__(self, classes: int = 2, width: float = 0.25, rng: Rng = None) -> None:
         widths = [round(width * channels) for channels in (32, *(c for c, _ in self.PLAN))]
         blocks: list[Any] = []
@@ -203,6 +220,7 @@ class DigitViT(VisionTransformer):
     154,954 parameters, 2,508,416 multiply-adds.
     """
 
+    @explains_arguments
     def __init__(self, classes: int = 10, rng: Rng = None) -> None:
         super().__init__(28, 7, 1, classes, d_model=64, n_heads=4, n_layers=3, rng=rng)
 
@@ -210,6 +228,7 @@ class DigitViT(VisionTransformer):
 class CharGPT(Transformer):
     """The writer of milestone 2017: tokens (N, T <= 128) -> (N, T, vocab). 818,048 parameters."""
 
+    @explains_arguments
     def __init__(self, vocab: int = 65, rng: Rng = None) -> None:
         super().__init__(vocab, d_model=128, n_heads=4, n_layers=4, context=128, rng=rng)
 

@@ -203,6 +203,11 @@ class BPETokenizer:
     """
 
     def __init__(self, merges: Iterable[Pair] = (), special_tokens: Sequence[str] = ()) -> None:
+        if isinstance(merges, str):
+            raise TypeError(
+                "BPETokenizer: merges are pairs of tokens; from a text they are learned by "
+                "BPETokenizer().train(text, vocab_size=...)"
+            )
         self.special_tokens = checked_special_tokens(special_tokens)
         self._use(checked_merges(merges))
 

@@ -22,6 +22,7 @@ from tinytorch.arch.embeddings import Embedding
 from tinytorch.arch.generation import generate, stream
 from tinytorch.arch.sizes import require_sizes
 from tinytorch.core.activations import gelu
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Dropout, Linear, Module, linear
 from tinytorch.core.losses import cross_entropy
@@ -116,6 +117,7 @@ def rms_norm_gradient(g: Array, call: Record) -> Any:
 class LayerNorm(Module):
     """Layer form of `layer_norm` over `features` features; weights start at 1, biases at 0."""
 
+    @explains_arguments
     def __init__(self, features: int, eps: float = 1e-5, bias: bool = True) -> None:
         require_sizes("LayerNorm", features=features)
         self.weight = Tensor(np.ones(features, np.float32), requires_grad=True)
@@ -132,6 +134,7 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     """Layer form of `rms_norm` over `features` features; weights start at 1."""
 
+    @explains_arguments
     def __init__(self, features: int, eps: float = 1e-6) -> None:
         require_sizes("RMSNorm", features=features)
         self.weight = Tensor(np.ones(features, np.float32), requires_grad=True)
@@ -152,6 +155,7 @@ class MLP(Module):
     hidden   features between; None means four times as many
     """
 
+    @explains_arguments
     def __init__(
         self, d_model: int, hidden: int | None = None, rng: np.random.Generator | None = None
     ) -> None:
@@ -173,6 +177,7 @@ class TransformerBlock(Module):
     Xiong et al., "On layer normalization in the transformer architecture", 2020.
     """
 
+    @explains_arguments
     def __init__(
         self,
         d_model: int,
@@ -182,6 +187,10 @@ class TransformerBlock(Module):
         norm: Callable[[int], Module] = LayerNorm,
         rng: np.random.Generator | None = None,
     ) -> None:
+        if not callable(norm):
+            raise TypeError(
+                f"TransformerBlock: norm={norm!r}: give the class, norm=LayerNorm or norm=RMSNorm"
+            )
         self.norm1 = norm(d_model)
         self.attention = MultiHeadAttention(d_model, n_heads, rng=rng)
         self.norm2 = norm(d_model)
@@ -220,6 +229,7 @@ class Transformer(Module):
     (1, 3, 1000)
     """
 
+    @explains_arguments
     def __init__(
         self,
         vocab: int,
@@ -257,7 +267,8 @@ class Transformer(Module):
         """Return the logits (B, T, vocab), or with targets `y` the mean loss over all positions.
 
         x, y  tokens: integers (B, T); y[:, i] is what should come after x[:, : i + 1]
-        past  one for each block, if x continues what was read before: see `Past`
+        past  one for each block, if x continues what was read before: see
+              `tinytorch.arch.attention.Past`
 
         Raises ShapeError for other shapes, and for a sequence longer than the context; ValueError
         for a past that is not this model's.
@@ -332,12 +343,18 @@ class Transformer(Module):
         """The longest sequence that can be read."""
         return self.positions.weight.shape[0]
 
+    @explains_arguments
     def generate(self, prompt: Any, n: int, **how: Any) -> Array:
-        """Continue `prompt` by n tokens: see `tinytorch.arch.generation.generate`."""
+        """Continue `prompt`, tokens (T,), by n tokens: integers (T + n,).
+
+        how  temperature=1.0 (0 takes the likeliest token), top_k, top_p, seed, stop (the token
+             after which nothing follows), past: see `tinytorch.arch.generation.stream`
+        """
         return generate(self, prompt, n, **how)
 
+    @explains_arguments
     def stream(self, prompt: Any, n: int, **how: Any) -> Iterator[int]:
-        """The same, token by token: see `tinytorch.arch.generation.stream`."""
+        """The same, token by token, each as soon as it is drawn; `how` as for `generate`."""
         return stream(self, prompt, n, **how)
 
     def describe(self) -> str:

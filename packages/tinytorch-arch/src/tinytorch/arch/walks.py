@@ -72,6 +72,21 @@ def walk(
     return Walk(kernel, stride, dilation, before, after, out)
 
 
+def axis_hint(shape: tuple[int, ...], channels: int) -> str:
+    """What to write where images of `shape` should be (N, channels, H, W), or ""."""
+    if len(shape) == 3 and shape[0] == channels:
+        return "; for one image, x.expand_dims(0)?"
+    if len(shape) == 3 and channels == 1:
+        return f"; for {shape[0]} images of one channel, x.expand_dims(1)?"
+    if len(shape) == 3 and shape[-1] == channels:
+        return "; for one image with its channels last, x.permute(2, 0, 1).expand_dims(0)?"
+    if len(shape) == 4 and shape[-1] == channels:
+        return "; are the channels of x last? x.permute(0, 3, 1, 2)"
+    if len(shape) == 4 and channels == shape[0] == 1:
+        return f"; for {shape[1]} images of one channel, x.transpose(0, 1)?"
+    return ""
+
+
 def pool_walk(name: str, shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any) -> Walk:
     """Work out how a pooling walks over images of `shape`; without a stride, in steps of a kernel.
 
@@ -79,7 +94,8 @@ def pool_walk(name: str, shape: tuple[int, ...], kernel: Any, stride: Any, paddi
     would see nothing but margin.
     """
     if len(shape) != 4:
-        raise ShapeError(f"{name}: x {shape} must be (N, C, H, W)")
+        hint = "; for one image, x.expand_dims(0)?" if len(shape) == 3 else ""
+        raise ShapeError(f"{name}: x {shape} must be (N, C, H, W){hint}")
     way = walk(name, shape[2:], kernel, kernel if stride is None else stride, padding)
     if any(2 * p > k for p, k in zip(way.before, way.kernel, strict=True)):
         raise ValueError(f"{name}: padding {way.before} is more than half of kernel {way.kernel}")

@@ -8,6 +8,7 @@ and no search. Left out: names that mean the same in both, and what TinyTorch do
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn, ParamSpec, TypeVar
@@ -175,6 +176,7 @@ ARGUMENTS = {
     "dim1": "axis1",
     "dim_feedforward": "hidden",
     "do_sample": "temperature: 0 takes the likeliest token, above 0 tokens are drawn",
+    "dropout": "nothing: models drop what a block adds, TransformerBlock(..., dropout=p)",
     "dropout_p": "nothing: models drop what a block adds, TransformerBlock(..., dropout=p)",
     "dtype": "astype(dtype), of what goes in or comes out",
     "elementwise_affine": "nothing: there are always weights; bias=False leaves the bias out",
@@ -252,9 +254,14 @@ def explains_attributes(table: Mapping[str, str]) -> Callable[[C], C]:
 def argument_error(call: str, error: TypeError) -> TypeError | None:
     """Say what an argument is called here, where `error` is that `call` does not know it."""
     found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    if found is None or found[1] not in ARGUMENTS:
+    return None if found is None else unknown(call, found[1])
+
+
+def unknown(call: str, argument: str) -> TypeError | None:
+    """The error for an argument that `call` does not know; None where nobody would expect it."""
+    if argument not in ARGUMENTS:
         return None
-    return TypeError(f"{call}() has no argument {found[1]!r}; here that is {ARGUMENTS[found[1]]}")
+    return TypeError(f"{call}() has no argument {argument!r}; here that is {ARGUMENTS[argument]}")
 
 
 # np.name(x), where the name differs
@@ -294,6 +301,7 @@ def explains_arguments(function: Callable[P, R]) -> Callable[P, R]:
     Not for what is called often: the call in between takes a sixth of a microsecond.
     """
     makes = function.__name__ == "__init__"
+    parameters = frozenset(inspect.signature(function).parameters)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -302,6 +310,9 @@ def explains_arguments(function: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             name = type(args[0]).__name__ if makes and args else function.__qualname__
             told = argument_error(name, error)
+            if told is None and "missing" in str(error):  # it may be there by another name
+                strange = (word for word in kwargs if word not in parameters)
+                told = next(filter(None, (unknown(name, word) for word in strange)), None)
             if told is None:
                 raise
             raise told from None

@@ -256,6 +256,8 @@ def linear_hint(x: tuple[int, ...], weight: tuple[int, ...]) -> str:
 class Linear(Module):
     """y = x @ weight + bias: every output is a weighted sum of all inputs.
 
+    x (..., in_features) -> (..., out_features).
+
     in_features, out_features  sizes; weight is (in, out)
     bias                       whether there is one
     rng                        where the initial values come from: evenly from +-1/sqrt(in), as in
@@ -270,6 +272,9 @@ class Linear(Module):
         bias: bool = True,
         rng: np.random.Generator | None = None,
     ) -> None:
+        for size in (in_features, out_features):
+            if not isinstance(size, int | np.integer):
+                raise TypeError(f"Linear({in_features!r}, {out_features!r}): sizes are integers")
         if in_features < 1 or out_features < 1:
             raise ValueError(f"Linear({in_features}, {out_features}): sizes must be at least 1")
         bound = 1 / math.sqrt(in_features)
@@ -277,6 +282,7 @@ class Linear(Module):
         self.bias = uniform((out_features,), bound, rng) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (..., in_features) -> (..., out_features). Raises ShapeError."""
         return linear(x, self.weight, self.bias)
 
     def describe(self) -> str:
@@ -300,6 +306,7 @@ class Dropout(Module):
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
+        """x of any shape -> the same shape."""
         if not self.training or self.p == 0:
             return x
         keep = (self.rng or default_generator()).random(x.shape, np.float32) >= self.p

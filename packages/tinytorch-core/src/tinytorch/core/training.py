@@ -242,6 +242,12 @@ def require_objects(**given: Any) -> None:
                 f"Trainer: {argument}={value.__name__} is the class: make an object of it, "
                 f"{argument}={value.__name__}(...)"
             )
+    optimizer = given.get("optimizer")
+    if not hasattr(optimizer, "param_groups"):
+        raise TypeError(
+            f"Trainer: the optimizer is a {type(optimizer).__name__}: make one, "
+            "Adam(model.parameters()), and give it after the loss"
+        )
 
 
 class Trainer(Resumable):

@@ -73,6 +73,7 @@ def ways_out(entry: Entry) -> str:
     """What to do without a network, as lines to end an error message with."""
     pictures = entry.name != "tinyshakespeare"
     builtin = "DrawnDigits(), drawn by code" if pictures else "Almanac(), a text of our own"
+    builtin += ", but grey and 28x28" if entry.name.startswith("cifar") else ""
     names = ", ".join(file.name for file in entry.files)
     here = lacking(entry)
     return (

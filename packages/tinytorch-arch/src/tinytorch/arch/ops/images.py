@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.arch.walks import pair
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Dropout, Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -49,11 +50,22 @@ def adaptive_avg_pool2d(x: Array, *, output_size: Any) -> Array:
     return rows @ x @ columns.T
 
 
+def sizes_wanted(output_size: Any) -> tuple[Any, Any]:
+    """Return the rows and columns that shall come out, None where the size stays."""
+    several = isinstance(output_size, tuple | list)
+    sizes = tuple(output_size) if several else (output_size, output_size)
+    if len(sizes) != 2:
+        raise ValueError(
+            f"adaptive_avg_pool2d: output_size={output_size!r}: a number, or a pair (rows, columns)"
+        )
+    return sizes
+
+
 def averages_of(x: Array, output_size: Any) -> tuple[Array, Array]:
     """Return the matrices (H', H) and (W', W) that average rows and columns of x."""
     if x.ndim != 4:
         raise ShapeError(f"adaptive_avg_pool2d: x {x.shape} must be (N, C, H, W)")
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    wanted = sizes_wanted(output_size)
     parts = pair([n if w is None else w for n, w in zip(x.shape[2:], wanted, strict=True)])
     if min(parts) < 1 or 0 in x.shape[2:]:
         raise ValueError(
@@ -71,9 +83,14 @@ def adaptive_avg_pool2d_gradient(g: Array, call: Record) -> Any:
 
 
 class AdaptiveAvgPool2d(Module):
-    """Layer form of `adaptive_avg_pool2d`: `AdaptiveAvgPool2d(1)` averages each channel."""
+    """The mean of so many patches as shall come out: (N, C, H, W) -> (N, C, *output_size).
 
+    output_size  a number or a pair (rows, columns), None keeps a size; 1 averages each channel
+    """
+
+    @explains_arguments
     def __init__(self, output_size: Any) -> None:
+        sizes_wanted(output_size)
         self.output_size = output_size
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module
 from tinytorch.core.primitive import Array, Record, gradient, primitive
@@ -132,7 +133,7 @@ class BatchNorm2d(Module):
                   count alike
     affine        whether there is a weight and a bias to learn, (C,) each
 
-    The running variance is that of the population (divided by n - 1), as in PyTorch. Raises
+    The running variance is divided by n - 1, the batch's own by n, as in PyTorch. Raises
     ShapeError, and ValueError in training where a channel has a single value and so no variance.
     """
 
@@ -140,6 +141,7 @@ class BatchNorm2d(Module):
     running_var: Tensor
     num_batches_tracked: Tensor
 
+    @explains_arguments
     def __init__(
         self,
         num_features: int,
