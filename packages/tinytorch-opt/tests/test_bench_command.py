@@ -144,6 +144,8 @@ def test_a_server_is_given_its_bound_and_batch(
     assert result.exit_code == 0, result.output
     assert given["bound"] == pytest.approx(0.05)
     assert given["max_batch"] == at_once
+    settings = as_json("lenet5", "--scenario", "server", "--bound", "50", *words)["settings"]
+    assert (settings["scenario"], settings["bound_ms"]) == ("server", 50)
     assert given["samples"] == 1000
 
 

@@ -110,7 +110,17 @@ def bench(
     content: dict[str, Any] = {
         "command": "tito bench " + " ".join(sys.argv[2:]) if sys.argv[1:2] == ["bench"] else None,
         "environment": here.record(),
-        "settings": {"kernels": kernels, "seed": seed, "repeats": repeats, "data": data},
+        "settings": {
+            "kernels": kernels,
+            "seed": seed,
+            "repeats": repeats,
+            "seconds": seconds,
+            "batch": batch,
+            "data": data,
+            "against": against,
+            "scenario": scenario,
+            "bound_ms": bound if scenario == "server" else None,
+        },
     }
     with chosen:
         if scenario:
