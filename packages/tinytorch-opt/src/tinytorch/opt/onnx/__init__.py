@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError, converter
+from tinytorch.opt.onnx.composites import composite
 from tinytorch.opt.onnx.exporting import export
 from tinytorch.opt.onnx.importing import import_
 from tinytorch.opt.onnx.language_models import export_with_cache
@@ -24,6 +25,7 @@ __all__ = [
     "CONVERTERS",
     "Call",
     "ExportError",
+    "composite",
     "converter",
     "export",
     "export_with_cache",

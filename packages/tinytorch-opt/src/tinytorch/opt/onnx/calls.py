@@ -17,7 +17,8 @@ import numpy as np
 
 from tinytorch.opt.graph import Constant, Node, State
 from tinytorch.opt.onnx.dimensions import Dim, Shape, Sizes, dim_of, shape_of
-from tinytorch.opt.onnx.writer import Array, Writer
+from tinytorch.opt.onnx.naming import Names, Operands
+from tinytorch.opt.onnx.writer import Array
 
 
 class ExportError(ValueError):
@@ -42,14 +43,13 @@ def converter(*names: str) -> Callable[[Converter], Converter]:
 class Call:
     """A call, in each of the traces; `x` holds the names of its operands ("" for None)."""
 
-    def __init__(
-        self, nodes: Sequence[Node], traces: Sequence[Sizes], write: Writer, x: list[str]
-    ) -> None:
+    def __init__(self, nodes: Sequence[Node], traces: Sequence[Sizes], names: Names) -> None:
         self.nodes = nodes
         self.node = nodes[0]
         self.traces = traces
-        self.write = write
-        self.x = x
+        self.names = names
+        self.write = names.write
+        self.x = Operands(names, self.node.inputs, self.node.record.arrays)
 
     @property
     def what(self) -> str:

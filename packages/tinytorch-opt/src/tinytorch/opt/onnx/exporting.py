@@ -14,19 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, ValueInfoProto, helper
 
 from tinytorch.core.files import AnyPath, write_atomically
 from tinytorch.core.layers import Module
 from tinytorch.opt._version import __version__
 from tinytorch.opt.folding import fold_batch_norm
-from tinytorch.opt.graph import Constant, Given, Graph, Made, Source, State
+from tinytorch.opt.graph import Constant, Given, Graph, Made
 from tinytorch.opt.onnx import converters  # noqa: F401  (they register themselves)
 from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError
 from tinytorch.opt.onnx.checking import check
+from tinytorch.opt.onnx.composites import COMPOSITES, groups
 from tinytorch.opt.onnx.dimensions import shape_of
+from tinytorch.opt.onnx.naming import Names
 from tinytorch.opt.onnx.tracing import Axes, Traces, named_inputs, traces
-from tinytorch.opt.onnx.writer import Writer
+from tinytorch.opt.onnx.writer import Activations, Writer
 
 LOWEST = 17  # LayerNormalization is of 17; nothing here needs more
 HIGHEST = 23
@@ -42,6 +44,7 @@ def export(
     output_names: Sequence[str] | None = None,
     axes: Axes | None = None,
     opset: int = LOWEST,
+    activations: Activations = "uint8",
     fold: bool = True,
     metadata: Mapping[str, Any] | None = None,
     forward: Callable[..., Any] | None = None,
@@ -56,6 +59,8 @@ def export(
     axes          which sizes may change from call to call: {"input": {0: "batch"}}, which is the
                   default for every input; {} for none. {"input": {0: "batch", 1: "sequence"}}
     opset         17 needs the oldest runtimes; from 20 on GELU is one node
+    activations   of quantised layers: "uint8" is what x86 multiplies fastest, "int8" what Arm does.
+                  The numbers they stand for are the same
     fold          whether normalisations become part of the layer before: see `fold_batch_norm`.
                   Weights that are changed by it have other values than in the `state_dict`
     metadata      texts (others become JSON) for the file: labels, how to prepare an input
@@ -66,6 +71,8 @@ def export(
     """
     if not LOWEST <= opset <= HIGHEST:
         raise ExportError(f"opset {opset}: {LOWEST} to {HIGHEST} can be written")
+    if activations not in ("uint8", "int8"):
+        raise ExportError(f'activations {activations!r}: "uint8" or "int8"')
     examples = named_inputs(example, input_names)
     if axes is None:
         axes = {name: {0: "batch"} for name, array in examples.items() if array.ndim}
@@ -75,7 +82,7 @@ def export(
         source = fold_batch_norm(model, next(iter(examples.values())))
     runs = traces(source, examples, axes, forward)
     texts = {**(metadata or {}), "weights.sha256": digest(model)}
-    proto = written(source, runs, opset, output_names, texts)
+    proto = written(source, runs, opset, output_names, texts, activations)
     check(proto, model, runs, forward or model)
     if path is not None:
         write_atomically(path, proto.SerializeToString())
@@ -98,6 +105,7 @@ def written(
     opset: int,
     output_names: Sequence[str] | None,
     metadata: Mapping[str, Any],
+    activations: Activations = "uint8",
 ) -> ModelProto:
     """Write the graph that the runs have in common, and the model around it."""
     graph = runs.graphs[0]
@@ -111,45 +119,19 @@ def written(
         output_names = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
     if len(output_names) != count:
         raise ExportError(f"{count} outputs, but {len(output_names)} names: {output_names}")
-    write = Writer(opset, where, {*runs.inputs, *output_names, *graph.state})
-    values: dict[Source, str] = {Given(i): name for i, name in enumerate(runs.inputs)}
-
-    def name_of(source: Source, array: Any) -> str:
-        if array is None:
-            return ""
-        if isinstance(source, Constant):
-            return write.constant(array)
-        if isinstance(source, State) and source not in values:
-            values[source] = source.name
-            tensor = np.ascontiguousarray(graph.state[source.name].data)
-            write.initializers.append(numpy_helper.from_array(tensor, source.name))
-        return values[source]
-
-    for calls in runs.calls():
-        node = calls[0]
-        write.scope = node.layer
-        if node.name not in CONVERTERS:
-            raise ExportError(
-                f"the primitive {node.name!r} (layer {node.layer!r}) has no converter to ONNX. "
-                f'Write one: @tinytorch.opt.onnx.converter("{node.name}"), a function that takes '
-                "a Call and returns the name of its result"
-            )
-        x = [name_of(s, a) for s, a in zip(node.inputs, node.record.arrays, strict=True)]
-        answer = CONVERTERS[node.name](Call(calls, runs.sizes, write, x))
-        names = answer if isinstance(answer, tuple) else (answer,)
-        if len(names) != len(node.shapes):
-            raise ExportError(
-                f"the converter of {node.name!r} gave {len(names)} names for "
-                f"{len(node.shapes)} results"
-            )
-        values |= {Made(node.index, place): name for place, name in enumerate(names)}
+    write = Writer(opset, where, {*runs.inputs, *output_names, *graph.state}, activations)
+    names = Names(graph, write)
+    names.known |= {Given(i): name for i, name in enumerate(runs.inputs)}
+    calls = [Call(nodes, runs.sizes, names) for nodes in runs.calls()]
+    for group in groups(graph):
+        write_calls([calls[i] for i in group])
 
     write.scope = ""
     outputs = []
     for i, (source, name) in enumerate(zip(graph.results, output_names, strict=True)):
         if isinstance(source, Constant):
             raise ExportError(f"{name} does not come from the inputs by TinyTorch's operations")
-        write.nodes.append(helper.make_node("Identity", [name_of(source, 0)], [name], name=name))
+        write.nodes.append(helper.make_node("Identity", [names.of(source, 0)], [name], name=name))
         found = [of_result(run, i, runs, n) for n, run in enumerate(runs.graphs)]
         outputs.append(value_info(name, [f[0] for f in found], found[0][1], runs))
     inputs = [
@@ -166,6 +148,33 @@ def written(
     texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in metadata.items()}
     helper.set_model_props(proto, texts)
     return proto
+
+
+def write_calls(calls: Sequence[Call]) -> None:
+    """Write one call, or a chain of them: together where its composite can, else one by one."""
+    write = calls[0].write
+    write.scope = calls[0].node.layer
+    if len(calls) > 1:
+        name = COMPOSITES[tuple(call.node.name for call in calls)](calls)
+        if name is not None:
+            calls[-1].names.known[Made(calls[-1].node.index)] = name
+            return
+    for call in calls:
+        node = call.node
+        if node.name not in CONVERTERS:
+            raise ExportError(
+                f"the primitive {node.name!r} (layer {node.layer!r}) has no converter to ONNX. "
+                f'Write one: @tinytorch.opt.onnx.converter("{node.name}"), a function that takes '
+                "a Call and returns the name of its result"
+            )
+        answer = CONVERTERS[node.name](call)
+        found = answer if isinstance(answer, tuple) else (answer,)
+        if len(found) != len(node.shapes):
+            raise ExportError(
+                f"the converter of {node.name!r} gave {len(found)} names for "
+                f"{len(node.shapes)} results"
+            )
+        call.names.known |= {Made(node.index, place): n for place, n in enumerate(found)}
 
 
 def of_result(graph: Graph, i: int, runs: Traces, run: int) -> tuple[tuple[int, ...], Any]:

@@ -19,6 +19,7 @@ from tinytorch.core.files import AnyPath
 from tinytorch.core.ops import concatenate
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.onnx.exporting import LOWEST, export
+from tinytorch.opt.onnx.writer import Activations
 
 
 class Joined:
@@ -43,6 +44,7 @@ def export_with_cache(
     path: AnyPath | None = None,
     *,
     opset: int = LOWEST,
+    activations: Activations = "uint8",
     metadata: Mapping[str, Any] | None = None,
 ) -> ModelProto:
     """Write a transformer with its cache as inputs and outputs; see `export`.
@@ -79,5 +81,6 @@ def export_with_cache(
             **{f"past_{name}": {0: "batch", 2: "past"} for name in caches},
         },
         opset=opset,
+        activations=activations,
         metadata=metadata,
     )

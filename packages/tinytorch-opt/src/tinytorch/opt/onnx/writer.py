@@ -7,7 +7,7 @@ the model around the graph (`exporting.py`).
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
@@ -15,18 +15,27 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from tinytorch.opt.onnx.dimensions import Dim, Shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Activations = Literal["uint8", "int8"]
 
 
 class Writer:
     """Collects a graph for one opset.
 
-    where  the input, and its axis, that a symbol is the size of
-    taken  names that values may not have: those of inputs, outputs, parameters
+    where        the input, and its axis, that a symbol is the size of
+    taken        names that values may not have: those of inputs, outputs, parameters
+    activations  the type in which quantised layers hand on their inputs
     """
 
-    def __init__(self, opset: int, where: dict[str, tuple[str, int]], taken: set[str]) -> None:
+    def __init__(
+        self,
+        opset: int,
+        where: dict[str, tuple[str, int]],
+        taken: set[str],
+        activations: Activations = "uint8",
+    ) -> None:
         self.taken = taken
         self.opset = opset
+        self.activations = activations
         self.where = where
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []

@@ -13,17 +13,19 @@ from tinytorch.opt.onnx.calls import Call, converter
 
 @converter("conv2d")
 def conv2d(call: Call) -> str:
-    way = walk_of(call, call.node.record.arrays[1].shape[2:])
     operands = [call.as_type(i, call.out_dtype) for i, name in enumerate(call.x) if name]
-    return str(
-        call.write.add(
-            "Conv", *operands,
-            strides=way.stride,
-            pads=[*way.before, *way.after],
-            dilations=way.dilation,
-            group=call.param("groups", 1),
-        )
-    )  # fmt: skip
+    return str(call.write.add("Conv", *operands, **steps(call)))
+
+
+def steps(call: Call) -> dict[str, Any]:
+    """The attributes of a convolution, whose second operand is its weight."""
+    way = walk_of(call, call.node.record.arrays[1].shape[2:])
+    return {
+        "strides": way.stride,
+        "pads": [*way.before, *way.after],
+        "dilations": way.dilation,
+        "group": call.param("groups", 1),
+    }
 
 
 def walk_of(call: Call, kernel: Any) -> Walk:
