@@ -144,9 +144,9 @@ def test_a_server_is_given_its_bound_and_batch(
     assert result.exit_code == 0, result.output
     assert given["bound"] == pytest.approx(0.05)
     assert given["max_batch"] == at_once
+    assert given["samples"] == 1000
     settings = as_json("lenet5", "--scenario", "server", "--bound", "50", *words)["settings"]
     assert (settings["scenario"], settings["bound_ms"]) == ("server", 50)
-    assert given["samples"] == 1000
 
 
 def test_a_difference_that_many_comparisons_may_show_by_chance_is_not_called_one() -> None:
