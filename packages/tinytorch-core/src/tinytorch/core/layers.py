@@ -37,9 +37,12 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute. Raises TypeError where that would end the training of a parameter."""
-        state.require_parameter(self, name, vars(self).get(name), value)
-        super().__setattr__(name, value)
-        self._notice(state.trained(name, value))
+        old = vars(self).get(name)
+        if isinstance(old, Tensor):
+            state.require_parameter(self, name, old, value)
+        object.__setattr__(self, name, value)
+        if isinstance(value, state.HOLDERS):
+            self._notice(state.trained(name, value))
 
     def _notice(self, names: set[str]) -> None:
         if not names <= self._trained:

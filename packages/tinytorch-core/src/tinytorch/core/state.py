@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 from tinytorch.core.tensor import Tensor
 
 
+HOLDERS = (Tensor, list, tuple, dict)  # of state, in an attribute
+
+
 def items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Walk through the lists, tuples and dicts of a public attribute."""
     if name.startswith("_"):
@@ -33,8 +36,6 @@ def is_state(tensor: Tensor) -> bool:
 
 def trained(name: str, value: Any) -> set[str]:
     """The names, below that of an attribute, of what requires a gradient as it is set."""
-    if not isinstance(value, Tensor | list | tuple | dict):
-        return set()
     return {
         inner
         for inner, item in items(name, value)
@@ -42,12 +43,12 @@ def trained(name: str, value: Any) -> set[str]:
     }
 
 
-def require_parameter(owner: object, name: str, old: Any, value: Any) -> None:
+def require_parameter(owner: object, name: str, old: Tensor, value: Any) -> None:
     """Raise TypeError where setting an attribute would silently end the training of a parameter.
 
     A parameter makes room for another one, for a module, or for None.
     """
-    if not isinstance(old, Tensor) or not old.requires_grad or not is_state(old):
+    if not old.requires_grad or not is_state(old):
         return
     if isinstance(value, Tensor):
         if not value.requires_grad or not is_state(value):
