@@ -199,6 +199,34 @@ def attention_torch(batch: int, length: int, heads: int, features: int) -> Step:
     return step
 
 
+# Rows of a matrix for each of 2,048 tokens, and their gradient
+def embedding_tinytorch() -> Step:
+    from tinytorch import Tensor
+    from tinytorch.nn import Embedding
+
+    layer, tokens = Embedding(VOCAB, D_MODEL), Tensor(_tokens(16, CONTEXT))
+    g = _random(16, CONTEXT, D_MODEL)
+
+    def both() -> None:
+        layer(tokens).backward(g)
+        layer.weight.grad = None
+
+    return both
+
+
+def embedding_torch() -> Step:
+    import torch
+
+    layer, tokens = torch.nn.Embedding(VOCAB, D_MODEL), torch.tensor(_tokens(16, CONTEXT))
+    g = torch.tensor(_random(16, CONTEXT, D_MODEL))
+
+    def both() -> None:
+        layer(tokens).backward(g)
+        layer.weight.grad = None
+
+    return both
+
+
 def _attention(what: str, *sizes: int) -> Case:
     return Case(
         f"attention, {what}",
@@ -247,6 +275,12 @@ CASES = [
         "8192 x 512",
         lambda: layer_norm_tinytorch(True),
         lambda: layer_norm_torch(True),
+    ),
+    Case(
+        "embedding forward and backward",
+        "2,048 tokens of 65, 128 features",
+        embedding_tinytorch,
+        embedding_torch,
     ),
     _attention("a batch of short texts", 16, 128, 4, 32),
     _attention("a long text", 1, 1024, 12, 64),
