@@ -4,8 +4,8 @@
     python onnx_int8.py cifar_cnn@WEIGHTS.safetensors cifar-10
 
 Scales come from the first 512 training images. Times are CPU times of one image in one thread; the
-sessions take turns, 200 calls each: median and quartiles of 60 turns. "agree" counts the test images
-that ONNX Runtime puts into the same class as TinyTorch's model of the same form.
+sessions take turns, 200 calls each: median and quartiles of 60 turns. "agree" counts the test
+images that ONNX Runtime puts into the same class as TinyTorch's model of the same form.
 """
 
 import argparse
