@@ -116,8 +116,8 @@ NAMES = {
         "vstack": "tinytorch.concatenate(tensors, axis=0)",
     },
     "tinytorch.nn": {
-        "BPETokenizer": "from tinytorch.arch.tokenization import BPETokenizer",
-        "CharTokenizer": "from tinytorch.arch.tokenization import CharTokenizer",
+        "BPETokenizer": "from tinytorch.data import BPETokenizer",
+        "CharTokenizer": "from tinytorch.data import CharTokenizer",
         "Conv1d": _PICTURES,
         "GRU": _RECURRENT,
         "Identity": "lambda x: x, because Sequential takes functions too",
@@ -154,8 +154,8 @@ NAMES = {
     },
     "tinytorch.datasets": {"transforms": "tinytorch.data.transforms"},
     "tinytorch.arch": {
-        "BPETokenizer": "from tinytorch.arch.tokenization import BPETokenizer",
-        "CharTokenizer": "from tinytorch.arch.tokenization import CharTokenizer",
+        "BPETokenizer": "from tinytorch.data import BPETokenizer",
+        "CharTokenizer": "from tinytorch.data import CharTokenizer",
         "CifarCNN": "from tinytorch.arch.models import CifarCNN",
         "Conv2d": "from tinytorch.nn import Conv2d",
         "LeNet5": "from tinytorch.arch.models import LeNet5",

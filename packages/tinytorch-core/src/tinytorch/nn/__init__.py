@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tinytorch.arch.convolutions import MaxPool2d as MaxPool2d
     from tinytorch.arch.embeddings import Embedding as Embedding
     from tinytorch.arch.embeddings import PositionalEncoding as PositionalEncoding
+    from tinytorch.arch.embeddings import rotary as rotary
     from tinytorch.arch.ops.images import AdaptiveAvgPool2d as AdaptiveAvgPool2d
     from tinytorch.arch.ops.images import Dropout2d as Dropout2d
     from tinytorch.arch.ops.normalization import BatchNorm1d as BatchNorm1d
@@ -60,7 +61,7 @@ __getattr__, __dir__ = lazy_exports(
         ),
         "tinytorch.arch.ops.images": ("AdaptiveAvgPool2d", "Dropout2d"),
         "tinytorch.arch.ops.normalization": ("BatchNorm1d", "BatchNorm2d"),
-        "tinytorch.arch.embeddings": ("Embedding", "PositionalEncoding"),
+        "tinytorch.arch.embeddings": ("Embedding", "PositionalEncoding", "rotary"),
         "tinytorch.arch.attention": ("MultiHeadAttention", "scaled_dot_product_attention"),
         "tinytorch.arch.transformers": (
             "LayerNorm",
