@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tinytorch import save
 from tinytorch.arch.trained import trained
@@ -50,7 +50,7 @@ def no_meter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*words: str) -> Result:
     quick = [] if "--repeats" in words else ["--repeats", "5", "--seconds", "0"]
-    return CliRunner().invoke(bench, [*words, *quick])
+    return runner().invoke(bench, [*words, *quick])
 
 
 def as_json(*words: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tinytorch.arch.models import LeNet5, multiply_adds
 from tinytorch.core import activations
@@ -51,7 +51,7 @@ class Broken(Module):
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(profile, [*words, "--repeats", "1"])
+    return runner().invoke(profile, [*words, "--repeats", "1"])
 
 
 def as_json(*words: str) -> dict[str, Any]:
