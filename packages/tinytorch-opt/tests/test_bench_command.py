@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from shell import runner
 
 from tinytorch import save
 from tinytorch.arch.trained import trained

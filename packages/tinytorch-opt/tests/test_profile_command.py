@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from shell import runner
 
 from tinytorch.arch.models import LeNet5, multiply_adds
 from tinytorch.core import activations
