@@ -135,7 +135,7 @@ def test_plain_kernels_can_be_asked_for() -> None:
     assert set(used) > {None}
     result = run("lenet5", "--kernels", "magic")
     assert result.exit_code == 2
-    assert "there are fast, plain" in result.output.replace("compiled, ", "")
+    assert "there are fast, plain" in result.stderr.replace("compiled, ", "")
 
 
 def test_trace_and_roofline_are_written_and_named(tmp_path: Path, machine: None) -> None:
@@ -198,14 +198,14 @@ def test_a_model_of_ones_own_with_a_primitive_of_ones_own_has_unknown_costs() ->
 def test_wrong_usage_exits_with_2_and_says_what_is_right(words: list[str], told: str) -> None:
     result = run(*words)
     assert result.exit_code == 2, result.output
-    assert told in result.output
+    assert told in result.stderr
 
 
 @pytest.mark.usefixtures("own_file")
 def test_a_model_without_a_gradient_to_pass_back_is_an_error_and_no_traceback() -> None:
     result = run("my_model.py:Pair", "--input", "6", "--backward")
     assert result.exit_code == 1
-    assert "Pair returned tuple" in result.output
+    assert "Pair returned tuple" in result.stderr
 
 
 @pytest.mark.usefixtures("own_file")

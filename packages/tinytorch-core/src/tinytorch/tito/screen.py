@@ -91,7 +91,7 @@ class Screen:
         """Write a paragraph that nobody may miss: quiet or not, it is said."""
         wrapped = self.wrapped(text, 0)
         if self.quiet:
-            print(wrapped, file=sys.stderr)
+            print(wrapped, file=sys.stderr, flush=True)
         else:
             self.line(wrapped, "notice")
 
