@@ -112,7 +112,7 @@ def test_the_fast_form_equals_the_plain_definition_and_the_composed_one(
     with use("plain"):
         plain = gradients(fused, arrays, weight)
     steps = gradients(in_steps, arrays, weight)
-    rounding = 3e-6 * spread**3 * features
+    rounding = max(2e-6, 3e-6 * spread**3 * features)  # dv is a sum over 200 queries
     for name, x, y, z in zip(("out", "dq", "dk", "dv"), fast, plain, steps, strict=True):
         size = max(1.0, float(np.abs(z).max()))
         np.testing.assert_allclose(x, y, 0, rounding * size, err_msg=f"{name}, fast and plain")
