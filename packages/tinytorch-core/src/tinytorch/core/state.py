@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from tinytorch.core.tensor import Tensor
 
-
 HOLDERS = (Tensor, list, tuple, dict)  # of state, in an attribute
 
 
