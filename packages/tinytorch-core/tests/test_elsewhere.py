@@ -14,6 +14,7 @@ import pytest
 
 import tinytorch
 from tinytorch import Tensor
+from tinytorch._lazy import Signpost
 from tinytorch.core import elsewhere
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.primitive import Kernel, primitive
@@ -76,6 +77,15 @@ def test_what_the_hints_name_exists():
 def test_a_module_of_pytorch_says_what_it_is_called_here(program, words):
     with pytest.raises(ModuleNotFoundError, match=re.escape(words)):
         exec(program)
+
+
+@pytest.mark.parametrize("tier", ["arch", "opt", "olympics"])
+def test_a_tier_that_is_not_installed_says_what_to_install(tier):
+    words = f"tinytorch.{tier} comes with tinytorch-{tier}, which is not installed: install tinyt"
+    with pytest.raises(ModuleNotFoundError, match=words) as caught:
+        Signpost().find_spec(f"tinytorch.{tier}")  # which Python asks last
+    assert caught.value.name == f"tinytorch.{tier}"
+    assert sum(isinstance(finder, Signpost) for finder in sys.meta_path) == 1
 
 
 def test_other_missing_modules_are_told_as_python_tells_them():

@@ -133,7 +133,7 @@ class Signpost:
             return
         if last in TIERS and owner == "tinytorch":
             distribution = f"tinytorch-{last}"
-            message = not_installed(f"{name} is in {distribution}", distribution)
+            message = not_installed(f"{name} comes with {distribution}", distribution)
             raise ModuleNotFoundError(message, name=name)
 
         from tinytorch.core.elsewhere import NAMES
