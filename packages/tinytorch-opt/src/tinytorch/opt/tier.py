@@ -36,5 +36,7 @@ TIER = Tier(
             "tinytorch.opt.profile_command:profile",
         ),
         Command("bench", "Measure a model fairly.", "tinytorch.opt.bench_command:bench"),
+        Command("export", "A model as an ONNX file.", "tinytorch.opt.export_command:export"),
+        Command("run", "Ask an exported file about pictures.", "tinytorch.opt.run_command:run"),
     ),
 )

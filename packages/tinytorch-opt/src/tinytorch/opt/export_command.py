@@ -1,0 +1,176 @@
+"""`tito export`: a model as an ONNX file that other programs run, checked before it is kept.
+
+Left out: which models there are (`choosing_models.py`), and how a file is written and measured
+(`exporting_models.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinytorch.tito.jsonout import emit
+from tinytorch.tito.threads import one_thread
+
+if TYPE_CHECKING:
+    from tinytorch.opt.exporting_models import Written
+    from tinytorch.tito.screen import Screen
+
+DATA = "mnist", "fashion-mnist", "cifar-10", "drawn"
+FILE = click.Path(dir_okay=False, path_type=Path)
+MANY = 6  # inputs of a file that remembers keys and values: the first will do
+
+
+@click.command()
+@click.argument("model")
+@click.option("--out", type=FILE, metavar="FILE", help="Default: the model's name, .onnx.")
+@click.option("--int8", is_flag=True, help="Eight bits: a quarter of the bytes. Needs --data.")
+@click.option(
+    "--activations",
+    type=click.Choice(["uint8", "int8"]),
+    help="How --int8 rounds inputs of layers: uint8 (default) suits x86, int8 suits Arm.",
+)
+@click.option(
+    "--data",
+    type=click.Choice(DATA),
+    help="Its training images give --int8 its scales, its test images the accuracy; the file "
+    "learns its labels, and how a picture is prepared.",
+)
+@click.option(
+    "--examples", type=FILE, metavar="FILE", help="Typical inputs of your own for --int8: .npy."
+)
+@click.option("--input", "shape", metavar="SIZES", help="The shape of one example: 1,28,28.")
+@click.option(
+    "--opset",
+    default=17,
+    show_default=True,
+    type=click.IntRange(17, 23),
+    help="Of ONNX. 17 suits the oldest runtimes.",
+)
+@click.option("--cache", is_flag=True, help="A transformer's keys and values go in and come out.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is none of TinyTorch's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def export(
+    model: str,
+    out: Path | None,
+    int8: bool,
+    activations: str | None,
+    data: str | None,
+    examples: Path | None,
+    shape: str | None,
+    opset: int,
+    cache: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write MODEL as ONNX, and check the file against it before it is kept.
+
+    MODEL is lenet5, resnet8, chargpt, ... or a class in a file of yours: my_model.py:Net with
+    --input. @FILE.safetensors gives it weights.
+    """
+    one_thread()
+    if (activations or examples) and not int8:
+        raise click.UsageError("--activations and --examples say how --int8 rounds: add --int8")
+    try:
+        import tinytorch.opt.onnx
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise click.ClickException(str(error)) from None
+    from tinytorch.opt import exporting_models as models
+    from tinytorch.opt.choosing_models import ChoiceError, shape_from
+    from tinytorch.tito.screen import Screen
+
+    screen = Screen(quiet=as_json)
+    try:
+        test = models.SETS[data]("test") if data else None
+        one = models.subject(model, shape_from(shape) if shape else None, test)
+        path = out or Path(f"{one.name}.int8.onnx" if int8 else f"{one.name}.onnx")
+        require_place(path, force)
+        small = None
+        if int8:
+            train = models.SETS[data]("train") if data and not examples else None
+            small = models.rounded(one, models.batches_of(one, train, examples))
+        found = models.write(
+            one,
+            path,
+            small=small,
+            activations=activations or "uint8",
+            opset=opset,
+            cache=cache,
+            data=test,
+        )
+    except ChoiceError as error:
+        raise click.UsageError(str(error)) from None
+    except tinytorch.opt.onnx.ExportError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        emit(found.record())
+    else:
+        show(screen, found)
+
+
+def require_place(path: Path, force: bool) -> None:
+    """Raise a usage error, before anything is computed, for a file that may not be written."""
+    from tinytorch.opt.exporting_models import ours
+
+    if not path.resolve().parent.is_dir():
+        raise click.UsageError(f"{path}: there is no folder {path.parent} to write it in")
+    if path.exists() and not force and not ours(path):
+        raise click.UsageError(
+            f"{path} is there already, and TinyTorch did not write it: --out names another file, "
+            "--force overwrites this one"
+        )
+
+
+def show(screen: Screen, found: Written) -> None:
+    """Write what the file is, and what it was checked against."""
+    from tinytorch.opt.exporting_models import sizes
+
+    screen.line(f"{found.path}: {found.model}" + (" in eight bits" if found.int8 else ""), "bold")
+    rows = [
+        ("bytes", f"{found.bytes:,}"),
+        ("opset", f"{found.opset}, IR {found.ir_version}"),
+    ]
+    if found.activations:
+        rows.append(("activations", found.activations))
+    for what, values in (("input", found.inputs), ("output", found.outputs)):
+        listed = list(sizes(values))
+        rows += [(what, text) for text in listed[: MANY if len(listed) <= MANY else 3]]
+        if len(listed) > MANY:
+            rows.append((what, f"and {len(listed) - 3} more"))
+    rows.append(("checked with", checked(found)))
+    if found.accuracy_of_model is not None:
+        rows.append(("accuracy", accuracies(found)))
+    screen.pairs(rows)
+    if found.untrained:
+        screen.notice(
+            f"Its weights are drawn at random: {found.model} comes untrained. "
+            "NAME@FILE.safetensors gives it trained ones."
+        )
+    if found.checked_with["onnxruntime"] is None:
+        screen.notice(
+            "onnxruntime is not installed, so the file was not checked with it: "
+            'python -m pip install "tinytorch-opt[onnx]"'
+        )
+
+
+def checked(found: Written) -> str:
+    """Which programs gave the model's answers."""
+    names = [f"{name} {v}" for name, v in found.checked_with.items() if v is not None]
+    batches = ", ".join(map(str, found.batches[:-1])) + f" and {found.batches[-1]}"
+    within = ", as near as rounding allows" if found.int8 else ""
+    return f"{', '.join(names)}: the model's answers at batches {batches}{within}"
+
+
+def accuracies(found: Written) -> str:
+    """The share of test images that are named right, here and there."""
+    assert found.accuracy_of_model is not None
+    parts = [f"{100 * found.accuracy_of_model:.2f} % in TinyTorch"]
+    if found.accuracy is not None:
+        parts.insert(0, f"{100 * found.accuracy:.2f} % in onnxruntime")
+    if found.accuracy_of_float is not None:
+        parts.append(f"{100 * found.accuracy_of_float:.2f} % in floats")
+    return f"{', '.join(parts)} ({found.images:,} test images of {found.data})"

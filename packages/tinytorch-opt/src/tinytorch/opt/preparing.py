@@ -1,0 +1,124 @@
+"""What a picture becomes before a model sees it, as an exported file says it of itself.
+
+    how = Preparation.of(MNIST("test"))          # what training images went through
+    how.apply(picture)                           # uint8 (H, W) or (H, W, 3) -> float32 (1, C, H, W)
+
+In a file's metadata it is JSON under "preprocessing". Left out: reading pictures from files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tinytorch.datasets import ImageDataset
+from tinytorch.opt.deploy.scripts.pictures import grey, resize
+
+Array = np.ndarray[Any, np.dtype[Any]]
+LIGHT_ON_DARK = ("MNIST", "FashionMNIST", "DrawnDigits")
+KEY = "preprocessing"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """(pixel / 255 - mean) / std, of a picture of one size.
+
+    size        (height, width)
+    channels    1 for brightness, 3 for red, green and blue
+    mean, std   of pixels in 0..1, one for each channel
+    background  "dark" where the training images are light on dark: a picture with a light margin is
+                turned over, white for black. None where it is taken as it is
+    """
+
+    size: tuple[int, int]
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    background: str | None = None
+
+    @classmethod
+    def of(cls, data: ImageDataset) -> Preparation:
+        """What a data set does to its images."""
+        channels, *size = data.images.shape[1:]
+        nothing = (0.0,) * channels, (1.0,) * channels
+        mean, std = (data.mean, data.std) if data.normalize else nothing
+        dark = "dark" if data.name in LIGHT_ON_DARK else None
+        return cls((size[0], size[1]), channels, tuple(mean), tuple(std), dark)
+
+    @classmethod
+    def read(cls, texts: Mapping[str, str]) -> Preparation | None:
+        """What a file's metadata say, or None where they say nothing.
+
+        Raises ValueError for what cannot be understood.
+        """
+        if KEY not in texts:
+            return None
+        try:
+            found = json.loads(texts[KEY])
+            height, width = map(int, found["size"])
+            channels = int(found["channels"])
+            mean, std = (tuple(float(v) for v in found[key]) for key in ("mean", "std"))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"its metadata say {KEY}: {texts[KEY]}, which lacks {error}") from None
+        if channels not in (1, 3) or {len(mean), len(std)} != {channels} or min(std) <= 0:
+            raise ValueError(f"its metadata say {KEY}: {texts[KEY]}, which does not fit together")
+        return cls((height, width), channels, mean, std, found.get("background"))
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The entry for a file's metadata."""
+        return {KEY: asdict(self)}
+
+    def turns_over(self, picture: Array) -> bool:
+        """Whether light and dark are exchanged: where the margin is light and should be dark."""
+        if self.background != "dark":
+            return False
+        light = grey(picture)
+        margin = np.concatenate([light[0], light[-1], light[1:-1, 0], light[1:-1, -1]])
+        return float(np.median(margin)) > 0.5
+
+    def apply(self, picture: Array, invert: bool | None = None, fit: bool = False) -> Array:
+        """Make a picture, uint8 (H, W) or (H, W, 3), what the model takes: (1, channels, *size).
+
+        invert  whether to exchange light and dark; None decides by the margin
+        fit     whether to cut the middle out and shrink (or blow up) it to the size
+
+        Raises ValueError for another size.
+        """
+        invert = self.turns_over(picture) if invert is None else invert
+        if picture.shape[:2] != self.size:
+            if not fit:
+                raise ValueError(
+                    f"it is {picture.shape[0]} x {picture.shape[1]} (height x width), and the "
+                    f"model reads {self.size[0]} x {self.size[1]}: --fit cuts the middle out and "
+                    "shrinks it"
+                )
+            picture = resize(middle(picture, self.size), *self.size)
+        if self.channels == 1:
+            pixels = grey(picture)[np.newaxis]  # (1, H, W)
+        elif picture.ndim == 2:
+            pixels = np.repeat(picture[np.newaxis] / np.float32(255), 3, axis=0)
+        else:
+            pixels = np.moveaxis(picture[..., :3] / np.float32(255), 2, 0)  # (H, W, 3) -> (3, H, W)
+        pixels = 1 - pixels if invert else pixels
+        mean, std = (np.reshape(v, (-1, 1, 1)).astype(np.float32) for v in (self.mean, self.std))
+        return np.ascontiguousarray(((pixels - mean) / std)[np.newaxis], np.float32)
+
+
+def middle(picture: Array, size: tuple[int, int]) -> Array:
+    """The largest part around the middle that has the proportions of `size`."""
+    height, width = picture.shape[:2]
+    scale = min(height / size[0], width / size[1])
+    rows, columns = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return picture[top : top + rows, left : left + columns]
+
+
+# What the weights that come with tinytorch-arch were trained on
+SHIPPED = {
+    "lenet5": Preparation((28, 28), 1, (0.1307,), (0.3081,), "dark"),
+}
+LABELS = {"lenet5": tuple("0123456789")}
