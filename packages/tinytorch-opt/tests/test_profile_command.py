@@ -147,7 +147,7 @@ def test_trace_and_roofline_are_written_and_named(tmp_path: Path, machine: None)
     assert result.exit_code == 0, result.output
     assert json.loads(trace.read_text("utf-8"))["traceEvents"]
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert "Trace: " in result.output
+    assert "Trace:" in result.output
     assert "100 GFLOP/s" in " ".join(result.output.split())
 
 
