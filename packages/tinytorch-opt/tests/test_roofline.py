@@ -22,7 +22,6 @@ from tinytorch.opt.profiling import Call, Profiler
 from tinytorch.opt.roofline import (
     Machine,
     as_text,
-    blas_threads,
     fastest,
     measure_machine,
     points,
@@ -142,18 +141,6 @@ def test_peaks_are_measured_and_the_threads_are_those_of_blas(
         assert 1e6 < peak < 1e16
     with pytest.raises(ValueError, match="no time"):
         measure_machine(0)
-
-
-def test_threads_are_what_the_environment_says_or_the_cores(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    assert blas_threads() >= 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert blas_threads() == 3
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "nonsense")
-    assert blas_threads() == 3
 
 
 def test_the_fastest_run_is_asked_twice_at_least() -> None:

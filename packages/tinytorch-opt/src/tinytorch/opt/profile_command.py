@@ -146,7 +146,7 @@ def facts(
     name: str, net: Module, x: Tensor, backward: bool, kernels: str, repeats: int
 ) -> dict[str, Any]:
     """What was measured, for the heading and for JSON."""
-    from tinytorch.opt.roofline import blas_threads
+    from tinytorch.opt.environment import blas_threads, cores
 
     return {
         "model": name,
@@ -155,7 +155,7 @@ def facts(
         "input": list(x.shape),
         "backward": backward,
         "kernels": kernels,
-        "threads": blas_threads(),
+        "threads": blas_threads() or cores(),
         "repeats": repeats,
     }
 

@@ -17,7 +17,6 @@ between the smallest and main memory: data that stay in a cache may stand above 
 from __future__ import annotations
 
 import io
-import os
 import textwrap
 import time
 from collections.abc import Callable, Sequence
@@ -28,12 +27,12 @@ import numpy as np
 
 from tinytorch.core.files import AnyPath, write_atomically
 from tinytorch.course.plotting import as_text as plotted
+from tinytorch.opt.environment import blas_threads, cores
 from tinytorch.opt.profiling import Profiler
 
 MATRICES = 256, 512, 1024, 1536  # sizes of the products that are tried
 IN_MEMORY = 16_000_000  # numbers of an array: 64 MB, more than a cache holds
 IN_CACHE = 8_000  # 32 kB: three of them are in every second-level cache
-THREAD_VARIABLES = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
 
 
 class Machine(NamedTuple):
@@ -76,17 +75,6 @@ class Point(NamedTuple):
     share: float  # of the time of all, 0 to 1
 
 
-def blas_threads() -> int:
-    """How many threads BLAS may use: what the environment says, or all cores of this process."""
-    for name in THREAD_VARIABLES:
-        text = os.environ.get(name, "")
-        if text.isdigit() and int(text) > 0:
-            return int(text)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def measure_machine(seconds: float = 1.5) -> Machine:
     """Measure products, memory and cache, each for a third of `seconds` at least.
 
@@ -103,7 +91,7 @@ def measure_machine(seconds: float = 1.5) -> Machine:
         flops = max(flops, 2 * n**3 / fastest(lambda: np.matmul(a, b, out=out), part))  # noqa: B023
     memory = max(bandwidths(IN_MEMORY, seconds / 3))
     cache = max(bandwidths(IN_CACHE, seconds / 3, calls=100))
-    return Machine(flops, memory, cache, blas_threads())
+    return Machine(flops, memory, cache, blas_threads() or cores())
 
 
 def bandwidths(numbers: int, seconds: float, calls: int = 1) -> tuple[float, float]:

@@ -16,14 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
+from tinytorch.opt.environment import cores
+
 _in_a_share: ContextVar[bool] = ContextVar("tinytorch_in_a_share", default=False)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def is_share() -> bool:
