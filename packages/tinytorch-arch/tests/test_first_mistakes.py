@@ -5,6 +5,7 @@ Shapes that do not fit are tested with their operations.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,15 +15,18 @@ import pytest
 
 import tinytorch.arch
 from tinytorch import Tensor
+from tinytorch.arch.generation import stream
 from tinytorch.arch.models import LeNet5
 from tinytorch.core.elsewhere import NAMES
 from tinytorch.core.errors import ShapeError
 from tinytorch.data import BPETokenizer, CharTokenizer
 from tinytorch.nn import (
     AdaptiveAvgPool2d,
+    AvgPool2d,
     BatchNorm2d,
     Conv2d,
     Embedding,
+    Flatten,
     LayerNorm,
     MaxPool2d,
     MultiHeadAttention,
@@ -169,3 +173,33 @@ def test_a_mask_may_be_a_list_an_array_or_a_tensor() -> None:
 def test_sizes_may_be_numpys_integers() -> None:
     assert Conv2d(np.int64(3), np.int32(8), 3).weight.shape == (8, 3, 3, 3)
     assert len(gpt().generate([1], np.int64(3), top_k=np.int64(2))) == 4
+
+
+LAYERS = [
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Embedding,
+    Flatten,
+    LayerNorm,
+    MaxPool2d,
+    MultiHeadAttention,
+    PositionalEncoding,
+    RMSNorm,
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_help_says_which_shapes_go_in_and_out(layer: type) -> None:
+    forward: Any = layer.forward  # type: ignore[attr-defined]
+    for text in (layer.__doc__, forward.__doc__):
+        assert text is not None
+        assert "see `Past`" not in text
+    assert ") -> " in forward.__doc__
+
+
+def test_help_of_writing_names_every_option() -> None:
+    options = inspect.signature(stream).parameters
+    for name in list(options)[3:]:
+        assert name in (Transformer.generate.__doc__ or "")

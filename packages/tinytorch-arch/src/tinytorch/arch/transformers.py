@@ -115,7 +115,14 @@ def rms_norm_gradient(g: Array, call: Record) -> Any:
 
 
 class LayerNorm(Module):
-    """Layer form of `layer_norm` over `features` features; weights start at 1, biases at 0."""
+    """Each position brought to mean 0 and variance 1, times weight, plus bias: see `layer_norm`.
+
+    x (..., features) -> the same shape.
+
+    features  the size of the last axis; weight (features,) starts at 1, bias at 0
+    eps       added to the variance
+    bias      whether there is one
+    """
 
     @explains_arguments
     def __init__(self, features: int, eps: float = 1e-5, bias: bool = True) -> None:
@@ -125,6 +132,7 @@ class LayerNorm(Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (..., features) -> the same shape. Raises ShapeError."""
         return layer_norm(x, self.weight, self.bias, eps=self.eps)
 
     def describe(self) -> str:
@@ -132,7 +140,13 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """Layer form of `rms_norm` over `features` features; weights start at 1."""
+    """Each position divided by the root of its mean square, times weight: see `rms_norm`.
+
+    x (..., features) -> the same shape.
+
+    features  the size of the last axis; weight (features,) starts at 1
+    eps       added to the mean square
+    """
 
     @explains_arguments
     def __init__(self, features: int, eps: float = 1e-6) -> None:
@@ -141,6 +155,7 @@ class RMSNorm(Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (..., features) -> the same shape. Raises ShapeError."""
         return rms_norm(x, self.weight, eps=self.eps)
 
     def describe(self) -> str:
@@ -163,6 +178,7 @@ class MLP(Module):
         self.out = Linear(hidden or 4 * d_model, d_model, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (..., d_model) -> the same shape."""
         return self.out(gelu(self.hidden(x)))
 
 

@@ -236,7 +236,7 @@ def show(
     stage.screen.line()
     stage.written(path / f"{name}.safetensors", "the weights")
     title = f"{name} on {judgement.data.name}"
-    if save_png(path / f"{name}.png", title, judgement, filters) is not None:
+    if save_png(path / f"{name}.png", title, judgement, filters, told.rstrip(":")) is not None:
         stage.written(path / f"{name}.png", "what was taken for what, filters and mistakes")
 
 

@@ -103,8 +103,13 @@ def caption(judgement: Judgement, index: int) -> str:
     return f"{names[judgement.data.labels[index]]}, taken for {names[judgement.said[index]]}"
 
 
-def save_png(path: Path, title: str, judgement: Judgement, filters: Array) -> Path | None:
-    """Draw confusion, filters (O, C, kh, kw) and mistakes; None where matplotlib is missing."""
+def save_png(
+    path: Path, title: str, judgement: Judgement, filters: Array, told: str = "filters"
+) -> Path | None:
+    """Draw confusion, filters (O, C, kh, kw), which are `told`, and mistakes into `path`.
+
+    Returns None where matplotlib is missing.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -127,7 +132,7 @@ def save_png(path: Path, title: str, judgement: Judgement, filters: Array) -> Pa
             colour = "white" if dark else "black"
             axes.text(j, i, str(count), ha="center", va="center", fontsize=6, color=colour)
     shown = [(picture, "") for picture in filters[:18]]
-    _gallery(middle, "filters of the first convolution", shown, 9)
+    _gallery(middle, told, shown, 9)
     wrong = judgement.mistakes(12)
     told = [(judgement.data.images[i] / 255, caption(judgement, i)) for i in wrong]
     _gallery(bottom, "mistakes it was surest of", told, 6)

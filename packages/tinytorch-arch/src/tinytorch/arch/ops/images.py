@@ -94,6 +94,7 @@ class AdaptiveAvgPool2d(Module):
         self.output_size = output_size
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> (N, C, *output_size). Raises ShapeError."""
         return adaptive_avg_pool2d(x, output_size=self.output_size)
 
     def describe(self) -> str:
@@ -108,6 +109,7 @@ class Dropout2d(Dropout):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> the same shape."""
         if x.ndim != 4:
             raise ShapeError(f"Dropout2d: x {x.shape} must be (N, C, H, W)")
         if not self.training or self.p == 0:

@@ -162,6 +162,7 @@ class BatchNorm2d(Module):
         self.register_buffer("num_batches_tracked", Tensor(0))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> the same shape."""
         if not self.training:
             statistics = self.running_mean, self.running_var
             return batch_norm2d_eval(x, self.weight, self.bias, *statistics, eps=self.eps)
@@ -194,6 +195,7 @@ class BatchNorm1d(BatchNorm2d):
     """The same for rows of numbers: x (N, C), each column of the batch brought to mean 0."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Rows (N, C) -> the same shape. Raises ShapeError."""
         if x.ndim != 2:
             raise ShapeError(f"BatchNorm1d: x {x.shape} must be (N, C); for images BatchNorm2d")
         return super().forward(x.reshape(*x.shape, 1, 1)).reshape(x.shape)
