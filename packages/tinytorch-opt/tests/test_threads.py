@@ -77,10 +77,6 @@ def test_a_single_job_runs_here():
     assert seen == [threading.get_ident()]
 
 
-def test_there_is_at_least_one_core():
-    assert threads.cores() >= 1
-
-
 # BLAS
 def without_threadpoolctl(monkeypatch):
     def missing(name):

@@ -32,7 +32,8 @@ from tinytorch.core.primitive import Array, Event, Record, gradient, primitive, 
 from tinytorch.core.random import default_generator
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.costs import Cost, arrays_in, cost, moved
-from tinytorch.opt.threads import at_once, cores, is_share
+from tinytorch.opt.environment import cores
+from tinytorch.opt.threads import at_once, is_share
 
 
 class BatchParallel(Module):

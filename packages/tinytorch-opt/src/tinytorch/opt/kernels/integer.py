@@ -113,6 +113,7 @@ def conv2d_forward(arrays: list[Any], params: dict[str, Any], saving: bool) -> A
     z = int(zero_point)
     filters = weight.astype(np.float32)
     step = block_size(x.dtype, weight.dtype, z) // (weight.shape[2] * weight.shape[3])
+    total: Any
     if step >= weight.shape[1] or _bound(filters, (1, 2, 3), x.dtype, z) <= EXACT:
         total = in_float(shifted(x, z, "integer x"), filters, params).astype(np.int32)
     elif step == 0 or groups > 1:
