@@ -22,6 +22,7 @@ from tinytorch.data import DataLoader  # noqa: E402
 from tinytorch.datasets import DrawnDigits, available  # noqa: E402
 from tinytorch.opt import exporting_models  # noqa: E402
 from tinytorch.opt.export_command import export  # noqa: E402
+from tinytorch.opt.run_command import run as run_command  # noqa: E402
 
 OWN = """
 import numpy as np
@@ -88,7 +89,7 @@ def test_weights_that_ship_bring_labels_and_preparation_with_them() -> None:
     assert run("lenet5").exit_code == 0
     texts = texts_of("lenet5.onnx")
     assert json.loads(texts["labels"]) == list("0123456789")
-    assert json.loads(texts["preprocessing"])["mean"] == [0.1307]
+    assert json.loads(texts["preprocess"])["mean"] == [0.1307]
     save(LeNet5().state_dict(), "mine.safetensors")
     assert run("lenet5@mine.safetensors", "--out", "mine.onnx").exit_code == 0
     assert "labels" not in texts_of("mine.onnx")  # nobody said what they were trained on
@@ -178,16 +179,49 @@ def test_an_export_may_be_written_again_and_nothing_else_may() -> None:
         (["my_model.py:Net", "--input", "5"], "cannot read an example of shape (5,)"),
         (["lenet5", "--int8", "--examples", "none.npy"], "none.npy cannot be read as .npy"),
         (["lenet5", "--int8", "--examples", "five.npy"], "typical inputs of lenet5 are (N, 1, 28"),
-        (["lenet5", "--target", "raspberry-pi"], "--target"),
+        (["lenet5", "--target", "arduino"], "'onnx', 'raspberry-pi'"),
+        (["lenet5", "--target", "raspberry-pi", "--opset", "20"], "chooses for the board"),
+        (["chargpt", "--target", "raspberry-pi"], "reads numbers and gives a row of scores"),
+        (["lenet5", "--out", "taken"], "taken is a folder"),
+        (["lenet5", "--out", "taken", "--target", "raspberry-pi"], "taken is there and is no bund"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
 def test_what_makes_no_sense_is_refused_and_nothing_is_written(words: list[str], said: str) -> None:
     np.save("five.npy", np.zeros((3, 5)))
+    Path("taken").mkdir()
+    Path("taken/mine.txt").write_text("mine")
     result = run(*words)
     assert result.exit_code == 2, result.output
     assert said in " ".join(result.stderr.split())
     assert not list(Path().rglob("*.onnx"))
+    assert [path.name for path in Path("taken").iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_for_the_board_answers_and_tests_itself() -> None:
+    words = ["lenet5", "--target", "raspberry-pi", "--int8", "--data", "drawn"]
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert said.startswith("lenet5-pi: LeNet5 for a Raspberry Pi model.int8.onnx ")
+    assert "self-test passed" in said
+    assert "lenet5-pi/README.md" in said
+    facts = as_json(*words)  # again, over it: it is our own
+    assert facts["accuracy"]["examples"] == 1000
+    assert {"model.onnx", "model.int8.onnx", "sample.ppm"} <= facts["files"].keys()
+    texts = texts_of("lenet5-pi/model.onnx")
+    assert json.loads(texts["preprocess"])["kind"] == "digit"
+    asked = CliRunner().invoke(run_command, ["lenet5-pi/model.int8.onnx", "lenet5-pi/sample.ppm"])
+    assert f"sample.ppm: {DrawnDigits('test', 1).labels[0]} " in asked.output
+
+
+def test_a_folder_of_a_model_that_nobody_described_reads_arrays() -> None:
+    words = ["my_model.py:Net", "--input", "6", "--target", "raspberry-pi", "--json"]
+    facts = json.loads(run(*words).stdout)
+    assert facts["path"] == "net-pi"
+    assert json.loads(Path("net-pi/preprocess.json").read_text())["kind"] == "array"
+    labels = json.loads(Path("net-pi/labels.json").read_text())
+    assert labels == [f"class {i}" for i in range(4)]
 
 
 def test_what_cannot_be_written_is_named_and_is_no_mistake_in_typing() -> None:

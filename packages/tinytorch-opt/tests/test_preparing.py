@@ -45,21 +45,22 @@ def test_a_file_says_again_what_it_was_told() -> None:
         texts = {key: json.dumps(value) for key, value in how.as_metadata().items()}
         assert Preparation.read(texts) == how
     assert Preparation.read({"labels": "[]"}) is None
+    assert Preparation.read({"preprocess": '{"kind": "keyword", "shape": [1, 49, 10]}'}) is None
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "not JSON", "[]", "{}",
-        '{"size": [28], "channels": 1, "mean": [0], "std": [1]}',
-        '{"size": [28, 28], "channels": 2, "mean": [0, 0], "std": [1, 1]}',
-        '{"size": [28, 28], "channels": 3, "mean": [0], "std": [1]}',
-        '{"size": [28, 28], "channels": 1, "mean": [0], "std": [0]}',
+        '{"kind": "digit", "shape": [28], "mean": [0], "std": [1]}',
+        '{"kind": "digit", "shape": [2, 28, 28], "mean": [0, 0], "std": [1, 1]}',
+        '{"kind": "picture", "shape": [3, 28, 28], "mean": [0], "std": [1]}',
+        '{"kind": "picture", "shape": [1, 28, 28], "mean": [0], "std": [0]}',
     ],
 )  # fmt: skip
 def test_words_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="its metadata say preprocessing"):
-        Preparation.read({"preprocessing": text})
+    with pytest.raises(ValueError, match="its metadata say preprocess"):
+        Preparation.read({"preprocess": text})
 
 
 def test_dark_on_light_is_turned_over_where_the_model_learned_from_light_on_dark() -> None:
@@ -74,16 +75,31 @@ def test_dark_on_light_is_turned_over_where_the_model_learned_from_light_on_dark
 
 
 def test_grey_is_made_of_colours_and_colours_of_grey() -> None:
-    one = Preparation((2, 3), 1, (0.0,), (1.0,))
+    one = Preparation((1, 2, 3), (0.0,), (1.0,))
     red = np.zeros((2, 3, 3), np.uint8)
     red[..., 0] = 255
     np.testing.assert_allclose(one.apply(red), 0.299)  # ITU-R BT.601
-    three = Preparation((2, 3), 3, (0.0,) * 3, (1.0,) * 3)
+    three = Preparation((3, 2, 3), (0.0,) * 3, (1.0,) * 3)
     np.testing.assert_allclose(three.apply(np.full((2, 3), 51, np.uint8)), 0.2)
 
 
+def test_a_digit_is_found_on_paper_and_chalk_where_one_says_so() -> None:
+    how = Preparation((1, 28, 28), (0.1307,), (0.3081,), "digit", "dark")
+    paper = np.full((120, 160), 230, np.uint8)
+    paper[30:90, 76:84] = 40  # a one
+    found = how.apply(paper)
+    assert found.shape == (1, 1, 28, 28)
+    ink = found[0, 0] * 0.3081 + 0.1307
+    assert ink[14, 14] > 0.8  # in the middle, light
+    assert np.abs(ink[[0, -1]]).max() < 0.1  # on dark
+    np.testing.assert_allclose(how.apply(255 - paper, invert=True), found, atol=1e-5)
+    with pytest.raises(ValueError, match=r"^(?!.*raw cannot)"):
+        how.apply(np.full((120, 160), 230, np.uint8))
+    assert how.apply(paper, fit=True).shape == (1, 1, 28, 28)
+
+
 def test_another_size_is_refused_with_both_unless_it_may_be_fitted() -> None:
-    how = Preparation((28, 28), 1, (0.0,), (1.0,))
+    how = Preparation((1, 28, 28), (0.0,), (1.0,))
     large = np.kron(DrawnDigits("test", 1).images[0, 0], np.ones((3, 3), np.uint8))
     with pytest.raises(ValueError, match=r"84 x 84 .*28 x 28: --fit"):
         how.apply(large)
@@ -97,7 +113,7 @@ def test_any_size_can_be_fitted(height: int, width: int, rows: int, columns: int
     picture = np.full((height, width), 102, np.uint8)
     cut = middle(picture, (rows, columns))
     assert cut.shape[0] == height or cut.shape[1] == width
-    got = Preparation((rows, columns), 1, (0.0,), (1.0,)).apply(picture, fit=True)
+    got = Preparation((1, rows, columns), (0.0,), (1.0,)).apply(picture, fit=True)
     np.testing.assert_allclose(got, np.full((1, 1, rows, columns), 0.4), rtol=1e-5)
 
 

@@ -18,6 +18,8 @@ from tinytorch.core.activations import Softmax
 from tinytorch.core.layers import Linear, Sequential
 from tinytorch.datasets import DrawnDigits
 from tinytorch.opt.asking_files import shares
+from tinytorch.opt.deploy.photographs import photograph
+from tinytorch.opt.exporting_bundles import ppm
 from tinytorch.opt.onnx import export, export_with_cache
 from tinytorch.opt.preparing import Preparation
 from tinytorch.opt.run_command import run as command
@@ -31,9 +33,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     x = DIGITS.get_batch([0])[0]
     export(trained("lenet5"), x, folder / "lenet5.onnx", metadata=METADATA)
+    plain = {"preprocess": METADATA["preprocess"] | {"kind": "picture"}}
+    export(trained("lenet5"), x, folder / "plain.onnx", metadata=METADATA | plain)
     export(LeNet5(), x, folder / "bare.onnx")
     export(LeNet5(), x, folder / "labels.onnx", metadata=METADATA | {"labels": ["yes", "no"]})
-    export(LeNet5(), x, folder / "odd.onnx", metadata={"preprocessing": {"size": 3}})
+    export(LeNet5(), x, folder / "odd.onnx", metadata={"preprocess": {"size": 3}})
     export(Sequential(Linear(4, 3)), np.zeros((1, 4), np.float32), folder / "rows.onnx")
     export(Sequential(Linear(4, 3)), np.zeros((1, 2, 4), np.float32), folder / "deep.onnx")
     export_with_cache(CharGPT(), folder / "gpt.onnx")
@@ -42,6 +46,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pgm(folder / f"{i}.pgm", DIGITS.images[i, 0])
     pgm(folder / "paper.pgm", 255 - DIGITS.images[0, 0])
     pgm(folder / "large.pgm", np.kron(DIGITS.images[0, 0], np.ones((3, 3), np.uint8)))
+    pgm(folder / "empty.pgm", np.full((90, 120), 230, np.uint8))
+    three = next(i for i in range(len(DIGITS)) if DIGITS.labels[i] == 3)
+    ink = np.kron(DIGITS.images[three, 0], np.ones((4, 4), np.uint8)) / np.float32(255)
+    (folder / "photo.ppm").write_bytes(ppm(photograph(ink, np.random.default_rng(0))))
     np.save(folder / "pixels.npy", DIGITS.images[0, 0])
     np.save(folder / "prepared.npy", DIGITS.get_batch([0, 1])[0])
     np.save(folder / "one.npy", DIGITS[0][0])
@@ -110,8 +118,22 @@ def test_light_and_dark_are_exchanged_as_asked_and_it_is_said(files: Path) -> No
     assert "exchanged" not in run(files, "lenet5.onnx", "0.pgm", "--invert").stdout
 
 
+def test_a_digit_is_found_on_paper(files: Path) -> None:
+    result = run(files, "lenet5.onnx", "photo.ppm")
+    assert result.exit_code == 0, result.output
+    assert "photo.ppm: 3 " in result.stdout
+    assert "looked for on paper" in result.stdout
+    assert "exchanged" not in result.stdout
+    (answer,) = as_json(files, "lenet5.onnx", "photo.ppm")["answers"]
+    assert (answer["on_paper"], answer["inverted"]) == (True, False)
+    empty = run(files, "lenet5.onnx", "empty.pgm")
+    assert empty.exit_code == 1
+    assert "empty.pgm: " in empty.stderr
+    assert "Error: " in empty.stderr
+
+
 def test_another_size_is_fitted_where_one_says_so(files: Path) -> None:
-    result = run(files, "lenet5.onnx", "large.pgm")
+    result = run(files, "plain.onnx", "large.pgm")
     assert result.exit_code == 1
     assert "84 x 84" in result.stderr
     large, small = as_json(files, "lenet5.onnx", "large.pgm", "0.pgm", "--fit")["answers"]
@@ -155,7 +177,7 @@ def test_a_model_that_ends_in_a_softmax_is_not_given_another(tmp_path: Path) -> 
         (["none.onnx", "0.pgm"], "none.onnx: there is no such file"),
         (["no.onnx", "0.pgm"], "no.onnx is no model that ONNX Runtime"),
         (["gpt.onnx", "0.pgm"], "and 6 more: here only models of one input"),
-        (["odd.onnx", "0.pgm"], "its metadata say preprocessing"),
+        (["odd.onnx", "0.pgm"], "its metadata say preprocess"),
         (["lenet5.onnx", "none.pgm"], "none.pgm: there is no such file"),
         (["lenet5.onnx", "text.pgm"], "text.pgm"),
         (["lenet5.onnx", "text.npy"], "text.npy: "),

@@ -45,10 +45,15 @@ class Guess:
 
 @dataclass(frozen=True)
 class Input:
-    """What the model reads, (N, *shape), and whether light and dark were exchanged for it."""
+    """What the model reads, (N, *shape), and how it came about.
+
+    inverted  whether light and dark were exchanged, because its margin is light
+    on_paper  whether it was found in a larger picture, as a digit on paper
+    """
 
     x: Array
     inverted: bool = False
+    on_paper: bool = False
 
 
 class AskedFile:
@@ -125,8 +130,10 @@ class AskedFile:
                     f"{WITH_LABELS} writes that into the file; or give it an array that is "
                     "prepared, .npy"
                 )
-            turned = self.preparation.turns_over(values) if invert is None else invert
-            return Input(self.fitting(self.preparation.apply(values, turned, fit)), turned)
+            x = self.fitting(self.preparation.apply(values, invert, fit))
+            on_paper = self.preparation.on_paper(values, fit)
+            turned = invert is None and not on_paper and self.preparation.turns_over(values)
+            return Input(x, bool(invert or turned), on_paper)
         except (ValueError, EOFError) as error:
             told = str(error)
             raise AskingError(told if told.startswith(f"{path}") else f"{path}: {told}") from None

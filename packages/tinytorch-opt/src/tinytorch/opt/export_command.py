@@ -6,6 +6,7 @@ Left out: which models there are (`choosing_models.py`), and how a file is writt
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,29 @@ from tinytorch.tito.jsonout import emit
 from tinytorch.tito.threads import one_thread
 
 if TYPE_CHECKING:
+    from tinytorch.opt.deploy import Bundle
     from tinytorch.opt.exporting_models import Written
     from tinytorch.tito.screen import Screen
 
 DATA = "mnist", "fashion-mnist", "cifar-10", "drawn"
+PLACE = click.Path(path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
+LOWEST = 17  # opset; `onnx.exporting` says so, too, but it takes a second to import
 MANY = 6  # inputs of a file that remembers keys and values: the first will do
 
 
 @click.command()
 @click.argument("model")
-@click.option("--out", type=FILE, metavar="FILE", help="Default: the model's name, .onnx.")
+@click.option(
+    "--target",
+    default="onnx",
+    show_default=True,
+    type=click.Choice(["onnx", "raspberry-pi"]),
+    help="A file, or a folder that runs and tests itself on a Raspberry Pi.",
+)
+@click.option(
+    "--out", type=PLACE, metavar="PLACE", help="Default: the model's name, .onnx; or NAME-pi."
+)
 @click.option("--int8", is_flag=True, help="Eight bits: a quarter of the bytes. Needs --data.")
 @click.option(
     "--activations",
@@ -44,9 +57,9 @@ MANY = 6  # inputs of a file that remembers keys and values: the first will do
 @click.option("--input", "shape", metavar="SIZES", help="The shape of one example: 1,28,28.")
 @click.option(
     "--opset",
-    default=17,
+    default=LOWEST,
     show_default=True,
-    type=click.IntRange(17, 23),
+    type=click.IntRange(LOWEST, 23),
     help="Of ONNX. 17 suits the oldest runtimes.",
 )
 @click.option("--cache", is_flag=True, help="A transformer's keys and values go in and come out.")
@@ -54,6 +67,7 @@ MANY = 6  # inputs of a file that remembers keys and values: the first will do
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export(
     model: str,
+    target: str,
     out: Path | None,
     int8: bool,
     activations: str | None,
@@ -67,18 +81,30 @@ def export(
 ) -> None:
     """Write MODEL as ONNX, and check the file against it before it is kept.
 
+    --target raspberry-pi makes a folder of it, with programs that ask it and a guide.
+
     MODEL is lenet5, resnet8, chargpt, ... or a class in a file of yours: my_model.py:Net with
     --input. @FILE.safetensors gives it weights.
     """
     one_thread()
     if (activations or examples) and not int8:
         raise click.UsageError("--activations and --examples say how --int8 rounds: add --int8")
+    folder = target == "raspberry-pi"
+    if folder and (activations or cache or opset != LOWEST):
+        raise click.UsageError(
+            "--target raspberry-pi chooses for the board: leave --activations, --opset, --cache out"
+        )
     try:
         import tinytorch.opt.onnx
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
         raise click.ClickException(str(error)) from None
+    if folder and find_spec("onnxruntime") is None:
+        raise click.ClickException(
+            "onnxruntime, with which the folder is tested, is not installed: "
+            'python -m pip install "tinytorch-opt[onnx]"'
+        )
     from tinytorch.opt import exporting_models as models
     from tinytorch.opt.choosing_models import ChoiceError, shape_from
     from tinytorch.tito.screen import Screen
@@ -87,12 +113,21 @@ def export(
     try:
         test = models.SETS[data]("test") if data else None
         one = models.subject(model, shape_from(shape) if shape else None, test)
-        path = out or Path(f"{one.name}.int8.onnx" if int8 else f"{one.name}.onnx")
-        require_place(path, force)
+        path = out or Path(default_place(one.name, int8, folder))
+        if not folder:
+            require_place(path, force)
         small = None
         if int8:
             train = models.SETS[data]("train") if data and not examples else None
             small = models.rounded(one, models.batches_of(one, train, examples))
+        if folder:
+            from tinytorch.opt.exporting_bundles import write_bundle
+
+            made = write_bundle(one, path, small=small, data=test, force=force)
+            show_bundle(screen, path, made, one.untrained)
+            if as_json:
+                emit({"path": str(path), **made.manifest})
+            return
         found = models.write(
             one,
             path,
@@ -112,12 +147,21 @@ def export(
         show(screen, found)
 
 
+def default_place(name: str, int8: bool, folder: bool) -> str:
+    """What a file or folder is called where nobody says."""
+    if folder:
+        return f"{name}-pi"
+    return f"{name}.int8.onnx" if int8 else f"{name}.onnx"
+
+
 def require_place(path: Path, force: bool) -> None:
     """Raise a usage error, before anything is computed, for a file that may not be written."""
     from tinytorch.opt.exporting_models import ours
 
     if not path.resolve().parent.is_dir():
         raise click.UsageError(f"{path}: there is no folder {path.parent} to write it in")
+    if path.is_dir():
+        raise click.UsageError(f"{path} is a folder: --out names a file")
     if path.exists() and not force and not ours(path):
         raise click.UsageError(
             f"{path} is there already, and TinyTorch did not write it: --out names another file, "
@@ -155,6 +199,29 @@ def show(screen: Screen, found: Written) -> None:
             "onnxruntime is not installed, so the file was not checked with it: "
             'python -m pip install "tinytorch-opt[onnx]"'
         )
+
+
+def show_bundle(screen: Screen, path: Path, made: Bundle, untrained: bool) -> None:
+    """Write what the folder holds, that it passes its own test, and where it goes."""
+    try:
+        said = made.self_test().strip()
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+    facts = made.manifest
+    screen.line(f"{path}: {facts['name']} for a Raspberry Pi", "bold")
+    files = facts["files"]
+    rows = [(name, f"{files[name]['size']:,} bytes") for name in files if name.endswith(".onnx")]
+    rows.append(("other files", str(len(files) - len(rows) + 1)))  # and MANIFEST.json
+    measured = facts["accuracy"]
+    for name in (name for name in measured if name != "examples"):
+        share = f"{100 * measured[name]:.2f} % in onnxruntime"
+        rows.append(("accuracy", f"{share}, {name} ({measured['examples']:,} test images)"))
+    screen.pairs(rows)
+    for line in said.splitlines():
+        screen.line(f"  {line}")
+    if untrained:
+        screen.notice(f"Its weights are drawn at random: {facts['name']} comes untrained.")
+    screen.say(f"Next: {path}/README.md says how it gets onto the board, and what to type there.")
 
 
 def checked(found: Written) -> str:

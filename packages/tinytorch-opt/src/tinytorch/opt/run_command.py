@@ -43,6 +43,8 @@ def run(
 ) -> None:
     """Ask MODEL.onnx, a file of `tito export`, what it sees in each PICTURE.
 
+    Where MODEL reads digits, one is looked for in a larger picture: dark ink on paper.
+
     A picture is PGM or PPM, with Pillow also PNG or JPEG; .npy holds a picture (uint8), or what is
     prepared already (float32), one or a batch.
     """
@@ -70,6 +72,10 @@ def run(
             name = f"{picture}[{place}]" if len(answers) > 1 else str(picture)
             found.append(record(name, guesses, read))
             show(screen, name, guesses)
+        if read.on_paper:
+            screen.say(
+                f"{picture}: a digit was looked for on paper; --fit takes the whole picture."
+            )
         if read.inverted and invert is None:
             screen.notice(
                 f"{picture}: its margin is light, and the model learned from light on dark, so "
@@ -86,6 +92,7 @@ def record(name: str, guesses: list[Guess], read: Input) -> dict[str, Any]:
     return {
         "file": name,
         "inverted": read.inverted,
+        "on_paper": read.on_paper,
         "top": [
             {"label": g.label, "index": g.index, "probability": g.probability} for g in guesses
         ],
