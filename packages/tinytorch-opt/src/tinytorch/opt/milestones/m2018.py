@@ -121,7 +121,8 @@ def classifier(
             )
             answer = answers_of(packed.model)
             lines.append(measured(recipe, name, "packed", answer, path, data.test))
-        lines += in_onnx_runtime(recipe, name, model, path, data.test)
+        for form, exported in (("ONNX Runtime", model), ("ONNX Runtime, int8", small)):
+            lines += in_onnx_runtime(recipe, name, form, exported, path, data.test)
     share = weight_bytes(small) / weight_bytes(model)
     lost = lines[0].quality - lines[1].quality
     stage.number(f"{name}: bytes of weights, int8 to float32", share)
@@ -162,7 +163,9 @@ def measured(recipe: Recipe, name: str, form: str, answer: Answer, path: Path, t
     return Line(name, form, path.stat().st_size, right, True, score.latencies)
 
 
-def in_onnx_runtime(recipe: Recipe, name: str, model: Module, path: Path, test: Any) -> list[Line]:
+def in_onnx_runtime(
+    recipe: Recipe, name: str, form: str, model: Module, path: Path, test: Any
+) -> list[Line]:
     """The same network, exported and run by another program, where that is installed."""
     try:
         from tinytorch.opt.onnx import export
@@ -174,7 +177,7 @@ def in_onnx_runtime(recipe: Recipe, name: str, model: Module, path: Path, test: 
     if run is None:
         return []
     answer: Callable[[Sequence[Any]], Any] = lambda samples: run({"input": np.stack(samples)})[0]  # noqa: E731
-    return [measured(recipe, name, "ONNX Runtime", answer, path, test)]
+    return [measured(recipe, name, form, answer, path, test)]
 
 
 # The network that writes
