@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,25 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     assert resumed.numbers == whole.numbers
     assert whole.seconds_before == 0 < resumed.seconds_before < resumed.seconds
     assert not (tmp_path / "checkpoints").exists()  # finished: nothing to go on with
+
+
+def test_a_run_that_ctrl_c_stopped_within_a_round_has_its_whole_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = m2017.Rounds.advance
+
+    def press_ctrl_c_at_the_sixth_step(self: Any, batches: int, loss: float) -> None:
+        advance(self, batches, loss)
+        if len(self.losses) == 6:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(m2017.Rounds, "advance", press_ctrl_c_at_the_sixth_step)
+        with pytest.raises(KeyboardInterrupt):
+            small(out=tmp_path)
+    resumed, whole = small(out=tmp_path), small_without_stopping()
+    assert resumed.curves == whole.curves
+    assert resumed.numbers == whole.numbers
 
 
 def test_a_curve_begins_where_a_run_went_on_if_what_was_before_is_lost(
