@@ -15,6 +15,7 @@ from tinytorch.core import state
 from tinytorch.core.context import current, scope
 from tinytorch.core.elsewhere import MODULES, explains_arguments, explains_attributes
 from tinytorch.core.errors import ShapeError
+from tinytorch.core.hints import linear_hint
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.random import default_generator
 from tinytorch.core.tensor import Tensor
@@ -240,20 +241,6 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     if bias is not None:
         y += bias
     return y.reshape(*x.shape[:-1], weight.shape[1])
-
-
-def linear_hint(x: tuple[int, ...], weight: tuple[int, ...]) -> str:
-    """What to write where x and weight of these shapes do not fit together, or ""."""
-    if len(weight) != 2 or not x:
-        return ""
-    flat = math.prod(x[1:])  # what x.flatten(1) would make of each example
-    if len(x) > 2 and flat == weight[0]:
-        return "; x.flatten(1)?"
-    if x[-1] == weight[1]:
-        return "; weight.T? It is (in, out) here"
-    if len(x) == 4:  # images
-        return f"; x.flatten(1), and Linear({flat}, {weight[1]})?"
-    return f"; Linear({x[-1]}, {weight[1]})?"
 
 
 class Linear(Module):

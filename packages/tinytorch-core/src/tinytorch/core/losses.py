@@ -10,6 +10,7 @@ import numpy as np
 from tinytorch.core.activations import log_softmax
 from tinytorch.core.elsewhere import explains_arguments
 from tinytorch.core.errors import ShapeError
+from tinytorch.core.hints import target_hint
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.tensor import Tensor
 
@@ -95,24 +96,6 @@ def target_probabilities(logits: Array, target: Array, label_smoothing: float) -
         one_hot = np.eye(classes, dtype=logits.dtype)[target]  # (N, ..., C)
         wanted = np.moveaxis(one_hot, -1, 1)  # (N, C, ...)
     return wanted * (1 - label_smoothing) + label_smoothing / classes
-
-
-def target_hint(logits: tuple[int, ...], target: Array) -> str:
-    """What to write where a target does not fit logits of this shape, or ""."""
-    last = len(logits) - 1
-    if target.shape == logits:
-        return ": for one-hot rows of integers, target.argmax(1), or target.astype(np.float32)"
-    if last > 1 and target.shape == logits[:-1]:
-        axes = ", ".join(str(axis) for axis in (0, last, *range(1, last)))
-        return (
-            f". The classes are axis 1: logits.permute({axes})? For a Transformer, "
-            "loss = model(x, y)"
-        )
-    if last > 1 and target.shape == logits[:1]:
-        return f". One class for each example, but logits with {last + 1} axes: no Flatten before?"
-    if target.shape == (*logits[:1], 1):
-        return ": target.reshape(-1)?"
-    return ""
 
 
 @primitive
