@@ -112,7 +112,7 @@ def test_weights_are_the_state_dicts_own_integers(lenet: Module) -> None:
     assert sorted(found) == sorted(state)
     for name, array in state.items():
         np.testing.assert_array_equal(found[name], array)
-        assert found[name].dtype == array.dtype
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
     types = {name.rpartition(".")[2]: array.dtype for name, array in found.items()}
     assert (types["weight"], types["bias"]) == (np.int8, np.int32)
 
@@ -290,19 +290,44 @@ def test_sums_that_are_scaled_otherwise_are_no_layer() -> None:
     assert (found["MatMulInteger"], found["Gemm"], found["MatMul"]) == (1, 0, 0)
 
 
+def test_a_layer_with_numbers_of_its_own_is_written_with_those() -> None:
+    layer = small(Sequential(Linear(6, 4, rng=np.random.default_rng(0))), 6)[0]
+
+    class Own(Module):
+        def __init__(self, zero_point: Any, factor: float) -> None:
+            self.layer, self.zero_point, self.factor = layer, np.int8(zero_point), factor
+
+        def forward(self, x: Tensor) -> Tensor:
+            layer = self.layer
+            q = quantize_linear(x, layer.input_scale, layer.input_zero_point)
+            sums = linear_int8(q, layer.weight, layer.bias, self.zero_point)
+            scale = self.factor * layer.input_scale.data * layer.weight_scale.data
+            return dequantize_linear(sums, scale.astype(np.float32), axis=-1)
+
+    of_the_inputs = int(layer.input_zero_point.data)
+    twice = export(Own(of_the_inputs, 2), normal(2, 6))  # the gate compares the answers
+    assert kinds(twice)["Gemm"] == 1
+    other = export(Own(of_the_inputs + 9, 1), normal(2, 6))  # no zero that floats have
+    assert kinds(other)["MatMulInteger"] == 1
+
+
 def test_calls_of_ones_own_may_be_written_together() -> None:
     @composite("exp", "log")
     def nothing(calls: Any) -> str:
         return str(calls[0].write.add("Identity", calls[0].x[0]))
 
+    composite("exp", "add")(nothing)  # of exp(x) + y
     try:
         assert kinds(export(Only(lambda x: log(exp(x))), normal(2, 3))) == {"Identity": 2}
+        second = kinds(export(Only(lambda x: x + exp(x)), normal(2, 3)))
+        assert (second["Exp"], second["Add"]) == (1, 1)
         found = kinds(export(Only(lambda x: log(exp(x)) + exp(x)), normal(2, 3)))
         assert found == {"Identity": 2, "Exp": 1, "Add": 1}
         shared = kinds(export(Only(lambda x: (y := exp(x)) + log(y)), normal(2, 3)))
         assert (shared["Exp"], shared["Log"]) == (1, 1)
     finally:
         COMPOSITES.pop(("exp", "log"))
+        COMPOSITES.pop(("exp", "add"))
 
 
 # The gate
