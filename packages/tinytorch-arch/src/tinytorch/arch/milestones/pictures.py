@@ -134,8 +134,8 @@ def save_png(
     shown = [(picture, "") for picture in filters[:18]]
     _gallery(middle, told, shown, 9)
     wrong = judgement.mistakes(12)
-    told = [(judgement.data.images[i] / 255, caption(judgement, i)) for i in wrong]
-    _gallery(bottom, "mistakes it was surest of", told, 6)
+    mistaken = [(judgement.data.images[i] / 255, caption(judgement, i)) for i in wrong]
+    _gallery(bottom, "mistakes it was surest of", mistaken, 6)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     write_atomically(path, buffer.getvalue())
