@@ -25,6 +25,7 @@ from tinytorch.opt.choosing_models import (
     example_input,
     has_trained_weights,
     model_named,
+    raise_in,
 )
 from tinytorch.opt.preparing import LABELS, SHIPPED, Preparation
 from tinytorch.opt.quantization import quantize
@@ -101,6 +102,10 @@ def subject(name: str, shape: Shape | None, data: ImageDataset | None) -> Subjec
         model(Tensor(example, example.dtype))
     except ShapeError as error:
         raise ChoiceError(f"{name} cannot read an example of shape {size}: {error}") from None
+    except Exception as error:
+        if ".py:" in name:
+            raise_in(Path(name.rpartition(".py:")[0] + ".py"), error)
+        raise
     untrained = ".py" not in name and not has_trained_weights(name)
     return Subject(name, model, example, untrained)
 
