@@ -181,7 +181,7 @@ def test_an_export_may_be_written_again_and_nothing_else_may() -> None:
         (["lenet5", "--opset", "16"], "16 is not in the range 17<=x<=23"),
         (["my_model.py:Net"], "--input 1,28,28"),
         (["my_model.py:Net", "--input", "5"], "cannot read an example of shape (5,)"),
-        (["my_model.py:Slip", "--input", "6"], "my_model.py, line 22: AttributeError"),
+        (["my_model.py:Slip", "--input", "6"], "my_model.py, line 23: AttributeError"),
         (["lenet5", "--int8", "--examples", "none.npy"], "none.npy cannot be read as .npy"),
         (["lenet5", "--int8", "--examples", "five.npy"], "typical inputs of lenet5 are (N, 1, 28"),
         (["lenet5", "--target", "arduino"], "'onnx', 'raspberry-pi'"),
