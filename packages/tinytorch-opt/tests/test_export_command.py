@@ -20,7 +20,7 @@ from tinytorch.core.losses import CrossEntropyLoss  # noqa: E402
 from tinytorch.core.training import evaluate  # noqa: E402
 from tinytorch.data import DataLoader  # noqa: E402
 from tinytorch.datasets import DrawnDigits, available  # noqa: E402
-from tinytorch.opt import exporting_models  # noqa: E402
+from tinytorch.opt import exporting_models, profile_command  # noqa: E402
 from tinytorch.opt.export_command import export  # noqa: E402
 from tinytorch.opt.run_command import run as run_command  # noqa: E402
 
@@ -227,6 +227,12 @@ def test_a_folder_of_a_model_that_nobody_described_reads_arrays() -> None:
     assert json.loads(Path("net-pi/preprocess.json").read_text())["kind"] == "array"
     labels = json.loads(Path("net-pi/labels.json").read_text())
     assert labels == [f"class {i}" for i in range(4)]
+
+
+def test_it_is_said_whose_modules_were_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_command, "own_modules", lambda: "At work: your module 03.")
+    assert "At work: your module 03." in run("lenet5").stdout
+    json.loads(run("lenet5", "--json").stdout)  # and nothing else
 
 
 def test_what_cannot_be_written_is_named_and_is_no_mistake_in_typing() -> None:

@@ -125,6 +125,7 @@ def export(
 
             made = write_bundle(one, path, small=small, data=test, force=force)
             show_bundle(screen, path, made, one.untrained)
+            say_whose(screen)
             if as_json:
                 emit({"path": str(path), **made.manifest})
             return
@@ -145,6 +146,7 @@ def export(
         emit(found.record())
     else:
         show(screen, found)
+        say_whose(screen)
 
 
 def default_place(name: str, int8: bool, folder: bool) -> str:
@@ -199,6 +201,14 @@ def show(screen: Screen, found: Written) -> None:
             "onnxruntime is not installed, so the file was not checked with it: "
             'python -m pip install "tinytorch-opt[onnx]"'
         )
+
+
+def say_whose(screen: Screen) -> None:
+    """Say which modules of the student were at work while the model ran, if any."""
+    from tinytorch.opt import profile_command
+
+    if whose := profile_command.own_modules():
+        screen.say(whose)
 
 
 def show_bundle(screen: Screen, path: Path, made: Bundle, untrained: bool) -> None:
