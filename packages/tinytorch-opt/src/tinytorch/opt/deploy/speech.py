@@ -73,8 +73,7 @@ class Clips:
 
     def recordings(self) -> Iterator[tuple[str, int, Array, bytes]]:
         """The 240 recordings that are there: name, label, recorded map (49, 10), WAV file."""
-        number = {row["source"].split("/", 1)[-1]: i for i, row in enumerate(self.rows)}
-        number |= {row["source"]: i for i, row in enumerate(self.rows)}
+        number = {row["source"]: i for i, row in enumerate(self.rows)}
         content = io.BytesIO(self._bytes("wavs-240.tar.gz"))
         with tarfile.open(fileobj=content) as archive:
             for member in archive:

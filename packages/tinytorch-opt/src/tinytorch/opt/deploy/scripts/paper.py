@@ -175,7 +175,7 @@ def one_thing(mask: Array) -> Array:
     whole = boxes[largest]
     near = {largest}
     while near:  # a stroke beside it belongs to it: the bar of a 5, two halves of a 4
-        reach = 0.12 * max(whole[1] - whole[0], whole[3] - whole[2])
+        reach = 0.18 * max(whole[1] - whole[0], whole[3] - whole[2])
         near = {n for n in rest if gap(boxes[n], whole) <= reach}
         for n in near:
             whole = join(whole, boxes[n])
