@@ -2,8 +2,9 @@
 
 A whole layer is written as ONNX Runtime's integer kernels look for it: QuantizeLinear and
 DequantizeLinear around an operation on floats ("QDQ"). Whoever has no such kernel computes with
-floats, and gets the same but for rounding. It has one for a convolution only where the result is
-rounded again, for the next layer; what feeds a residual sum is computed in floats there. Left out: the primitives one by one (`integers.py`).
+floats, and gets the same but for rounding. ONNX Runtime has one for a convolution only where the
+result is rounded again, for the next layer; what feeds a residual sum is computed in floats there.
+Left out: the primitives one by one (`integers.py`).
 """
 
 from __future__ import annotations
