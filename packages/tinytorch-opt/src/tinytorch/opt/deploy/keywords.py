@@ -3,8 +3,9 @@
     python -m tinytorch.opt.deploy.keywords --out runs/keywords
 
 3,840 clips to learn from (the official training set has 84,843), 1,050 of other speakers to be
-judged by, once, at the end. Interrupted, the same command goes on. Left out: MLPerf Tiny's own
-training, which has twenty times the clips, and noise mixed into sound: here only maps are changed.
+judged by, once, at the end. Interrupted, the same command goes on. The clips are those of P.
+Warden, "Speech Commands", 2018, CC BY 4.0. Left out: MLPerf Tiny's own training, which has twenty
+times the clips, and noise mixed into sound: here only maps are changed.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ def command(still: bool, width: int, height: int, rate: int, turned: bool) -> li
     shared = ["--nopreview", "--width", str(width), "--height", str(height), "--output", "-"]
     shared += ["--rotation", "180"] if turned else []
     if still:
-        return [program, "--timeout", "800", "--immediate", "--encoding", "yuv420", *shared]
+        # so long it may get used to the light
+        return [program, "--timeout", "1500", "--encoding", "yuv420", *shared]
     return [program, "--timeout", "0", "--codec", "yuv420", "--framerate", str(rate), *shared]
 
 
