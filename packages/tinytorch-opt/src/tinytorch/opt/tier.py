@@ -1,9 +1,9 @@
-"""What the optimization tier brings to the course: modules 14-19, commands and a milestone.
+"""What the optimization tier brings to the course: modules 14-19, commands, milestone, checkpoints.
 
 Facts only, and no NumPy: `tito` lists from here, and imports a command when it is used.
 """
 
-from tinytorch.course.tiers import Command, CourseModule, Milestone, Tier
+from tinytorch.course.tiers import Checkpoint, Command, CourseModule, Milestone, Tier
 
 MLPERF = Milestone(
     year="2018",
@@ -14,6 +14,17 @@ MLPERF = Milestone(
     uses=tuple(f"{number:02}" for number in range(1, 20)),
     aliases=("2024",),
     data=("drawn",),
+)
+
+CAPABILITIES = "tinytorch.opt.capabilities"
+CHECKPOINTS = (
+    Checkpoint(
+        "14",
+        "I know where time and memory go",
+        "Can I say where the time and the memory of a program go?",
+        ("01", "02", "03", "04", "06", "09", "11", "12", "13", "14"),
+        f"{CAPABILITIES}.check_14_time_and_memory",
+    ),
 )
 
 TIER = Tier(
@@ -29,6 +40,7 @@ TIER = Tier(
         CourseModule("19", "Benchmarking", "tinytorch.opt.benchmarking"),
     ),
     milestones=(MLPERF,),
+    checkpoints=CHECKPOINTS,
     commands=(
         Command(
             "profile",
