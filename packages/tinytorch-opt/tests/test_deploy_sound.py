@@ -49,12 +49,14 @@ def wav(samples: Any, rate: int = 16_000) -> bytes:
 # MFCC
 @pytest.mark.once
 def test_all_recordings_have_the_mfcc_that_were_recorded(clips: Clips) -> None:
-    count = 0
+    count = others = 0
     for name, _, recorded, content in clips.recordings():
         found = mfcc.quantised(mfcc.coefficients(samples_of(content)))
         assert np.abs(found.astype(int) - recorded).max() <= 1, name
+        others += int((found != recorded).sum())
         count += 1
     assert count == 240
+    assert others <= 117  # of 117,600: 0 here, where NumPy is 2.4
 
 
 def test_a_tone_lies_in_the_band_of_its_pitch() -> None:

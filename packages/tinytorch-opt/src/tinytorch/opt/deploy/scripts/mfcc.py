@@ -31,15 +31,13 @@ def mel(hertz: Any) -> Any:
 
 
 def bands() -> Array:
-    """Weights (257, 40) of 40 triangles, evenly spaced in mel; the constant part counts nothing."""
+    """Weights (257, 40) of 40 triangles, evenly spaced in mel; what is below counts nothing."""
     edges = np.linspace(mel(LOWEST), mel(HIGHEST), BANDS + 2)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     at = mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))[:, None]  # (257, 1)
     rising = (at - left) / (centre - left)
     falling = (right - at) / (right - centre)
-    weights = np.maximum(0, np.minimum(rising, falling))
-    weights[0] = 0
-    return weights
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)))
 
 
 def cosines() -> Array:
