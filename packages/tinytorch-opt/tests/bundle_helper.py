@@ -1,5 +1,7 @@
 """Bundles for the tests, and their programs as a Raspberry Pi runs them: alone, from elsewhere."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinytorch.arch.trained import trained
+from tinytorch.core.layers import Linear, Sequential
 from tinytorch.datasets import DrawnDigits
+from tinytorch.nn import Flatten
 from tinytorch.opt.deploy import DIGIT_ON_PAPER, Bundle, bundle
 from tinytorch.opt.deploy.photographs import photograph
 from tinytorch.opt.quantization import quantize
@@ -73,3 +77,26 @@ def install(folder: Path, name: str, code: str) -> Path:
     program.write_text(f"#!{sys.executable} -I\n{code}")
     program.chmod(0o755)
     return folder
+
+
+def rewrite(folder: Path, name: str, content: bytes) -> None:
+    """Change a file, and its checksum too."""
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    manifest["files"][name]["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "MANIFEST.json").write_text(json.dumps(manifest))
+
+
+def small_model() -> Any:
+    """Three scores for four numbers."""
+    return Sequential(Flatten(), Linear(4, 3, rng=np.random.default_rng(0)))
+
+
+def small_bundle(folder: Path, **changes: Any) -> Any:
+    """A bundle that is made at once."""
+    given: dict[str, Any] = {
+        "example": np.ones((2, 1, 2, 2), np.float32),
+        "labels": ["a", "b", "c"],
+        "preprocess": {"kind": "array"},
+    }
+    return bundle(small_model(), folder, **(given | changes))
