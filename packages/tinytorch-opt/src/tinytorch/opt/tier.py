@@ -25,6 +25,13 @@ CHECKPOINTS = (
         ("01", "02", "03", "04", "06", "09", "11", "12", "13", "14"),
         f"{CAPABILITIES}.check_14_time_and_memory",
     ),
+    Checkpoint(
+        "15",
+        "A model shrinks and still works",
+        "Can I make a model a quarter of its size, and less, that answers as well?",
+        ("01", "02", "03", "04", "06", "07", "08", "09", "15", "16"),
+        f"{CAPABILITIES}.check_15_small_models",
+    ),
 )
 
 TIER = Tier(
