@@ -17,6 +17,7 @@ from emulation import PARTS, Board, NotHereError  # noqa: E402
 
 from tinytorch.datasets.folders import cache_folder  # noqa: E402
 from tinytorch.opt.deploy import contents  # noqa: E402
+from tinytorch.opt.deploy.keyword_bundle import keyword_bundle  # noqa: E402
 
 pytestmark = pytest.mark.aarch64
 
@@ -27,6 +28,11 @@ BOARDS = [*((cpu, "numpy>=2") for cpu in PARTS), ("cortex-a72", "numpy==1.24.2")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return digit_bundle(tmp_path_factory.mktemp("bundles") / "digits").folder
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keyword_bundle(tmp_path_factory.mktemp("bundles") / "words").folder
 
 
 @pytest.fixture(scope="module", params=BOARDS, ids=lambda pair: f"{pair[0]}, {pair[1]}")
@@ -77,6 +83,12 @@ def test_its_scores_equal_those_of_x86_to_four_decimals(
     there = np.load(io.BytesIO((tmp_path / "scores.npy").read_bytes()))
     print(f"{board.cpu} {name}: differs by {np.abs(there - here).max():.2e} at most")
     np.testing.assert_allclose(there, here, rtol=0, atol=5e-5)
+
+
+def test_words_are_prepared_and_scored_alike(board: Board, words: Path) -> None:
+    told = board.run(words / "infer.py", "--self-test", "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "preparation" in {check["check"] for check in json.loads(told.stdout)["checks"]}
 
 
 def test_the_benchmark_runs(board: Board, folder: Path) -> None:

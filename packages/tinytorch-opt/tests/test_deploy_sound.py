@@ -196,7 +196,13 @@ def test_a_training_goes_on_where_it_stopped(
     with monkeypatch.context() as patch:  # stopped after the first of three epochs
         patch.setattr(keywords.Trainer, "fit", lambda self, x, **_: fit(self, x, epochs=1))
         trained_in(tmp_path / "b")
-    whole, parts = trained_in(tmp_path / "a"), trained_in(tmp_path / "b")
+    whole = trained_in(tmp_path / "a")
+    steps, step = [], keywords.Trainer.train_step
+    monkeypatch.setattr(
+        keywords.Trainer, "train_step", lambda self, x: steps.append(step(self, x)) or steps[-1]
+    )
+    parts = trained_in(tmp_path / "b")
+    assert len(steps) == 6  # two epochs of three batches
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
