@@ -12,6 +12,14 @@ from pathlib import Path
 TIERS = ("core", "arch", "opt", "olympics")
 
 
+def is_there(name: str) -> bool:
+    """Whether a package can be found; TinyTorch's own error for a missing tier says no, too."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def main(tier: str) -> None:
     site_packages = Path(sysconfig.get_path("purelib")).resolve()
     below, above = TIERS[: TIERS.index(tier) + 1], TIERS[TIERS.index(tier) + 1 :]
@@ -22,7 +30,7 @@ def main(tier: str) -> None:
         if site_packages not in Path(spec.origin).resolve().parents:
             sys.exit(f"tinytorch.{name} comes from {spec.origin}, not from a wheel")
     for name in above:
-        if importlib.util.find_spec(f"tinytorch.{name}") is not None:
+        if is_there(f"tinytorch.{name}"):
             sys.exit(f"tinytorch.{name} is installed, and {tier} must do without it")
     print(f"isolated: {', '.join(below)} from wheels; {', '.join(above) or 'nothing'} left out")
 
