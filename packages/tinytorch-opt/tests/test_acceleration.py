@@ -92,9 +92,11 @@ def test_a_ladder_finds_numpy_far_faster_than_a_loop_and_compares_with_the_roof(
     rungs = ladder(MATMUL, x, y, roof=Flat())
     assert [rung.form for rung in rungs] == ["loop", "vectorised", "tiled", "BLAS"]
     assert rungs[0].speedup == 1
-    best = gate(rungs)  # hundreds of times faster, so that no load of the machine hides it
-    assert best.form in ("tiled", "BLAS")
+    # hundreds of times faster, so that no load of the machine hides it
+    assert gate(rungs).form == "BLAS"
     for rung in rungs:
+        assert rung.quartiles is not None
+        assert rung.quartiles[0] <= rung.seconds <= rung.quartiles[1]
         assert rung.rate == pytest.approx(2 * 60**3 / rung.seconds)
         assert rung.attainable == pytest.approx(min(1e9, 100 * 2 * 60**3 / rung.bytes))
         assert rung.share == pytest.approx(rung.rate / rung.attainable)
@@ -109,21 +111,69 @@ def test_a_form_that_computes_something_else_is_refused():
         ladder((BIAS_GELU[0], nan), *drawn((20, 20), (20,)))
 
 
-def made_up(*seconds):
-    return [Rung(f"form {i}", s, seconds[0] / s, 1000, 10) for i, s in enumerate(seconds)]
+def test_a_form_that_runs_once_has_no_spread(monkeypatch):
+    monkeypatch.setattr(acceleration, "SLOW", 0.0)
+    (rung,) = ladder(BIAS_GELU[:1], *drawn((5, 5), (5,)))
+    assert rung.quartiles is None
+    assert "one run" in table([rung])
 
 
-def test_the_gate_opens_for_ten_times_the_speed_and_not_for_less():
-    assert gate(made_up(1.0, 0.5, 0.09, 0.2)).form == "form 2"
-    with pytest.raises(ArithmeticError, match=r"^form 1, the fastest of 2 .*: 9.1 times as fast"):
+def made_up(*seconds, spread=None):
+    """Rungs of such times; with `spread`, quartiles so far below and above them."""
+    return [
+        Rung(
+            f"form {i}",
+            s,
+            seconds[0] / s,
+            1000,
+            10,
+            quartiles=None if spread is None else (s - spread, s + spread),
+        )
+        for i, s in enumerate(seconds)
+    ]
+
+
+def test_the_gate_asks_about_the_last_form_and_names_it():
+    assert gate(made_up(1.0, 0.5, 0.09)).form == "form 2"
+    # a faster one before it does not open the gate for it
+    with pytest.raises(ArithmeticError, match=r"^form 2 takes 200 ms: 5.0 times as fast as form 0"):
+        gate(made_up(1.0, 0.01, 0.2))
+    with pytest.raises(ArithmeticError, match=r"^form 1 .*: 9.1 times as fast as form 0, and 10 w"):
         gate(made_up(1.0, 0.11))
     assert gate(made_up(1.0, 0.5), least=2).form == "form 1"
+
+
+def test_the_gate_asks_about_another_form_or_against_another_one_where_told_so():
+    rungs = made_up(1.0, 0.05, 0.04)
+    assert gate(rungs, form="form 1").form == "form 1"
+    assert gate(rungs, 1.2, over="form 1").form == "form 2"
+    with pytest.raises(ArithmeticError, match=r"^form 2 takes 40 ms: 1.2 times as fast as form 1,"):
+        gate(rungs, 1.5, over="form 1")
+    with pytest.raises(ValueError, match=r"no form is called 'fused'; there are form 0, form 1, f"):
+        gate(rungs, over="fused")
 
 
 def test_the_table_shows_every_form_with_and_without_a_roof():
     text = table([*made_up(1.0, 0.002), Rung("roofed", 1e-3, 1000, 500, 10, 1e6)])
     lines = text.splitlines()
-    assert [line.split()[0] for line in lines] == ["form", "form", "form", "roofed"]
+    assert [line.split()[0] for line in lines[:4]] == ["form", "form", "form", "roofed"]
     assert "500.0x" in lines[2]
     assert lines[3].endswith("50.0%")
+    assert "of roof:" not in table(made_up(1.0, 0.002))
     assert math.isclose(made_up(2.0)[0].rate, 500)
+
+
+def test_the_table_says_that_a_cache_may_exceed_the_roof_and_where_one_did():
+    below, above = (Rung(name, 1e-3, 1, n, 10, 1e6) for name, n in (("low", 500), ("high", 1695)))
+    assert table([below]).endswith(
+        "the roof is that of main memory; data that a cache holds may exceed it."
+    )
+    assert "169.5%" in table([below, above])
+    assert table([below, above]).endswith("may exceed it, as those of high did.")
+
+
+def test_the_table_shows_the_spread_and_which_neighbours_it_does_not_tell_apart():
+    text = table(made_up(1.0, 0.52, 0.5, spread=0.015))
+    assert "505 ms to 535 ms" in text.splitlines()[2]
+    assert "Not told apart, their middle halves overlap: form 1 and form 2. compare(" in text
+    assert "Not told apart" not in table(made_up(1.0, 0.52, 0.5, spread=0.005))
