@@ -23,9 +23,13 @@ from tinytorch.arch.tokenization import CharTokenizer
 from tinytorch.arch.trained import trained
 from tinytorch.arch.transformers import Transformer
 from tinytorch.core.layers import Module
+from tinytorch.core.losses import CrossEntropyLoss
 from tinytorch.core.milestones.digits import Digits, digits
 from tinytorch.core.milestones.frame import Stage
+from tinytorch.core.optimizers import Adam
 from tinytorch.core.serialization import load, save
+from tinytorch.core.training import LinearSchedule, Trainer, count_steps
+from tinytorch.data import DataLoader
 
 PHOTOGRAPHS = "cifar_cnn.safetensors"
 WRITER = "gpt.safetensors"
@@ -56,9 +60,26 @@ def data_for(stage: Stage) -> Data:
     return found
 
 
-def reader() -> Module:
-    """LeNet-5, with the weights that tinytorch-arch brings."""
-    return trained("lenet5")
+def reader(stage: Stage, settings: m1998.LeNetSettings, data: Data) -> Module:
+    """LeNet-5, with the weights that tinytorch-arch brings.
+
+    They read MNIST. Where that is not at hand the network learns the drawn digits first: only what
+    it was trained for can show what smaller forms of it lose.
+    """
+    model = trained("lenet5")
+    if data.digits.real:
+        return model
+    stage.tell(f"LeNet-5 learns {data.digits.name} first; its weights are of MNIST.")
+    rng = stage.rng.spawn(1)[0]
+    batches = DataLoader(data.digits.train, settings.batch, shuffle=True, rng=rng)
+    Trainer(
+        model,
+        CrossEntropyLoss(),
+        Adam(model.parameters(), lr=settings.lr),
+        schedule=LinearSchedule(count_steps(batches, settings.epochs)),
+        progress=False,
+    ).fit(batches, epochs=settings.epochs)
+    return model.eval()
 
 
 def seer(stage: Stage, models: str, settings: m1998.PhotographSettings, data: Data) -> Module:
