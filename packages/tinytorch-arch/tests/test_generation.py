@@ -205,6 +205,16 @@ def test_a_past_goes_on_with_the_text_that_it_holds_and_with_no_other() -> None:
         model.stream([1, 2, 3], 4, past=past)
 
 
+def test_a_past_that_keeps_its_tokens_is_told_them_and_refused_for_another_text() -> None:
+    model = model_of()
+    past: Any = [Remembered() for _ in model.blocks]
+    past[0].tokens = []
+    text = model.generate([1, 2, 3], 4, seed=0, past=past).tolist()
+    assert past[0].tokens == text[:6]  # the last token has not been read
+    with pytest.raises(ValueError, match=r"position 1 was token 2 when it was read, and is 5 in"):
+        model.stream([1, 5, *text[2:], 5], 4, past=past)
+
+
 def test_the_model_has_both_as_methods() -> None:
     model = model_of()
     assert model.generate([1], 5, seed=1).tolist() == [1, *model.stream(np.array([1]), 5, seed=1)]

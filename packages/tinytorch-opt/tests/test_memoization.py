@@ -88,6 +88,36 @@ def test_the_same_text_is_written_greedily_and_drawn(
     assert past.length == length + 19  # the last token was not read
 
 
+def test_a_cache_that_holds_another_text_is_refused_at_the_first_token_that_differs() -> None:
+    model = tiny()
+    past = caches_for(model)
+    text = model.generate([1, 2, 3], 10, temperature=0, past=past).tolist()
+    other = [*text[:2], (text[2] + 1) % 11, *text[3:], 4, 5]  # longer, and another token at 2
+    told = rf"another text: position 2 was token 3 .* is {other[2]} in this one: past\.reset\(\)"
+    with pytest.raises(ValueError, match=told):
+        model.generate(other, 5, temperature=0, past=past)
+    assert past.length == 12  # nothing of it was read
+    longer = [*text, 4]  # the text that it does hold goes on
+    answer = model.generate(longer, 5, temperature=0, past=past).tolist()
+    assert answer == model.generate(longer, 5, temperature=0).tolist()
+    with pytest.raises(ValueError, match=r"holds 18 positions .* 3 tokens: past\.reset\(\)"):
+        model.generate([1, 2, 3], 5, past=past)
+    for empty in (lambda: past.truncate(2), past.reset):
+        empty()
+        answer = model.generate(other, 5, temperature=0, past=past).tolist()
+        assert answer == model.generate(other, 5, temperature=0).tolist()
+
+
+def test_two_texts_that_are_written_in_turns_cannot_share_a_cache() -> None:
+    model = tiny()
+    past = caches_for(model)
+    one = model.stream([1, 2], 10, temperature=0, past=past)
+    two = model.stream([7, 8, 9, 10], 10, temperature=0, past=past)
+    next(one)
+    with pytest.raises(ValueError, match=r"another text: position 0 was token 1 .* is 7"):
+        next(two)
+
+
 def test_after_reset_a_cache_knows_nothing_of_what_it_held() -> None:
     model = tiny()
     past = caches_for(model)

@@ -105,6 +105,19 @@ def test_the_same_text_is_written_with_the_cache_and_without(length: int) -> Non
     assert len(set(text[length:].tolist())) > 3
 
 
+def test_another_text_is_noticed_where_its_keys_are_long_gone() -> None:
+    model = windowed(tiny(tied=False), 6)
+    past = sliding_caches_for(model)
+    text = model.generate([1, 2, 3], 20, temperature=0, past=past).tolist()
+    with pytest.raises(ValueError, match=r"another text: position 0 was token 1 .* is 4"):
+        model.generate([4, *text[1:], 5], 3, past=past)
+    past.reset()
+    model.generate([1, 2, 3], 2, temperature=0, past=past)  # 4 positions: all are there
+    past.truncate(2)
+    answer = model.generate([1, 2, 9, 9], 3, temperature=0, past=past).tolist()
+    assert answer == model.generate([1, 2, 9, 9], 3, temperature=0).tolist()
+
+
 def test_a_window_changes_the_text_only_once_the_text_is_longer() -> None:
     whole, x = tiny(), np.random.default_rng(0).integers(0, 11, (1, 12))
     model = windowed(whole, 7)

@@ -183,6 +183,7 @@ class Past(Protocol):
 
     Any object will do that has `length`, the number of positions it holds, and `extend(k, v)`,
     which adds the keys and values of new ones (B, heads, T, features) and returns those of all.
+    One with a list `tokens` as well is told by `generation.stream` which tokens it holds.
     """
 
     @property

@@ -58,22 +58,20 @@ def stream(
     past         what the model remembers: one for each block, see
                  `tinytorch.arch.attention.Past`. Then only new tokens are computed, and all of them
                  must fit the context. It is empty at first, or holds the beginning of this very
-                 prompt, which is not read again. Without it the last
-                 `model.context` tokens are read each time
+                 prompt, which is not read again. One whose first block has a list `tokens` is told
+                 what it holds, and refused for another text. Without it the last `model.context`
+                 tokens are read each time
 
     The model evaluates (no dropout) and keeps no records while a token is computed; between tokens
-    its mode and gradients are the caller's. Raises ValueError for options that say nothing, and
-    FloatingPointError where the logits are not numbers.
+    its mode and gradients are the caller's. Raises ValueError for options that say nothing and for
+    a past of another text, FloatingPointError where the logits are not numbers.
     """
     tokens = checked_prompt(prompt)
     check_options(n, temperature, top_k, top_p)
     if stop is not None and not isinstance(stop, int | np.integer):
         raise TypeError(f"stop={stop!r}: it is one token, an integer")
-    if past and past[0].length >= len(tokens):
-        raise ValueError(
-            f"past holds {past[0].length} positions already, and the prompt has {len(tokens)} "
-            "tokens: empty it before another text, or give the whole text with at least one new one"
-        )
+    if past:
+        require_beginning(past, tokens)
     rng = default_generator() if seed is None else np.random.default_rng(seed)
     modules = model.modules()
 
@@ -108,11 +106,36 @@ def evaluating(modules: list[Module]) -> Iterator[None]:
 
 def next_logits(model: Any, tokens: list[int], past: Sequence[Past] | None) -> Array:
     """Let the model read the tokens, or those that `past` does not hold yet: logits (vocab,)."""
-    if past:
-        logits = model(np.array([tokens[past[0].length :]]), past=past)
-    else:
-        logits = model(np.array([tokens[-model.context :]]))
+    if not past:
+        return model(np.array([tokens[-model.context :]])).data[0, -1]
+    require_beginning(past, tokens)  # each time: between two tokens another text may have used it
+    logits = model(np.array([tokens[past[0].length :]]), past=past)
+    held = getattr(past[0], "tokens", None)
+    if held is not None:
+        held.extend(tokens[len(held) : past[0].length])
     return logits.data[0, -1]
+
+
+def require_beginning(past: Sequence[Past], tokens: list[int]) -> None:
+    """Raise ValueError unless `past` holds the beginning of these tokens, and not all of them.
+
+    Of a past that keeps no `tokens`, or that the model read without this file, only the number of
+    positions is known.
+    """
+    length = past[0].length
+    held = list(getattr(past[0], "tokens", ()))[:length]
+    if held != tokens[: len(held)]:
+        for place, (token, wanted) in enumerate(zip(held, tokens, strict=False)):
+            if token != wanted:
+                raise ValueError(
+                    f"past holds another text: position {place} was token {token} when it was "
+                    f"read, and is {wanted} in this one: past.reset() before another text"
+                )
+    if length >= len(tokens):
+        raise ValueError(
+            f"past holds {length} positions already, and the prompt has {len(tokens)} tokens: "
+            "past.reset() before another text, or give the whole text with at least one new one"
+        )
 
 
 def pick(

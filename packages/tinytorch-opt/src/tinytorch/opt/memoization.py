@@ -41,6 +41,9 @@ class KVCache:
     capacity  the most positions it can hold; there is room for all of them from the first on.
               None: it begins small and doubles when it is full
 
+    Which tokens they came from is kept beside them, in `tokens`, by `generate` and `stream`: these
+    refuse to go on with another text. A model that is called directly does not say.
+
     New keys and values are written behind those that are there, (B, heads, capacity, features),
     and what attention gets is a view of the part that is filled: a token copies one position.
     """
@@ -50,6 +53,7 @@ class KVCache:
             raise ValueError(f"{type(self).__name__}({capacity}): it must hold at least 1 position")
         self.capacity = capacity
         self.length = 0  # positions read so far
+        self.tokens: list[int] = []  # of the first of them; in the cache of the first block only
         self._keys: Array | None = None
         self._values: Array | None = None
 
@@ -121,10 +125,12 @@ class KVCache:
         if not 0 <= length <= self.length:
             raise ValueError(f"truncate({length}): {self.length} positions are held, from 0 on")
         self.length = length
+        del self.tokens[length:]
 
     def reset(self) -> None:
         """Forget everything: another text, of any batch, can come."""
         self.length = 0
+        self.tokens.clear()
         self._keys = self._values = None
 
     @property

@@ -61,7 +61,8 @@ class SlidingWindowCache(KVCache):
     moved to its beginning: once in spare + 1 tokens, so a token moves window / spare positions at
     most, fewer than attention reads.
 
-    `length` counts every position that was read, and goes on growing; `kept` does not.
+    `length` counts every position that was read, and goes on growing, as `tokens` does: a number
+    for each position, so that another text is noticed. `kept` does not.
     """
 
     def __init__(self, window: int) -> None:
@@ -128,6 +129,7 @@ class SlidingWindowCache(KVCache):
                 "window are gone: reset(), and read the text again"
             )
         self.length, self._end = length, self._end - back
+        del self.tokens[length:]
 
     def reset(self) -> None:
         """Forget everything: another text, of any batch, can come."""
