@@ -179,12 +179,16 @@ def check_memory_is_what_tracemalloc_sees() -> None:
             y = x + x
             z = y.reshape(-1) + y.reshape(-1)  # two views of y, which need no memory
             del y
+            z = z.reshape(500, 500)
             for _ in range(3):
                 z = z + z
             now, peak = tracemalloc.get_traced_memory()
             same(p.memory.live, MB, call="memory.live", why="z is alive, and nothing else")
     finally:
         tracemalloc.stop()
+    alive = [call.live // MB for call in p.events]
+    steps = [1, 1, 1, 2, 1, 2, 2, 2]  # y; its views; y and z; z; and the last z with the next
+    same(alive, steps, call="call.live in MB", why="what somebody holds when a call ends")
     why = "what tracemalloc saw"
     same(p.memory.peak, peak - before, call="memory.peak", why=why, rtol=0.05)
     same(p.memory.live, now - before, call="memory.live", why=why, rtol=0.05)

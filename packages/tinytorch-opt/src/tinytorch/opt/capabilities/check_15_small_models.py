@@ -99,6 +99,7 @@ def check_numbers_become_the_nearest_integers_and_zero_stays_zero() -> None:
 @exercise("15")
 def check_sums_of_products_of_integers_are_exact() -> None:
     x, weight = integers(7, 3000, seed=0), integers(3000, 6, seed=1)
+    weight[:, :3] = 127  # sums beyond 2^24, up to which float32 knows every integer
     bias = np.arange(6, dtype=np.int32) * 100_001
     for zero in (-128, 0, 77):
         wide = x.astype(np.int64) - zero
@@ -112,7 +113,8 @@ def check_sums_of_products_of_integers_are_exact() -> None:
 
 @exercise("15")
 def check_a_convolution_of_integers_is_what_exact_loops_give() -> None:
-    image, filters = integers(2, 128, 5, 5, seed=2), integers(4, 128, 3, 3, seed=3)
+    image, filters = integers(2, 256, 5, 5, seed=2), integers(4, 256, 3, 3, seed=3)
+    filters[:2] = 127
     bias = np.arange(4, dtype=np.int32)
     margin = ((0, 0), (0, 0), (1, 1), (1, 1))
     padded = np.pad(image.astype(np.int64) + 128, margin)  # 0 is -128, and the margin is of 0
