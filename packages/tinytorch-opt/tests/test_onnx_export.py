@@ -1,5 +1,6 @@
 """What an exported file promises: names, sizes that change, the model's answers, or a refusal."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,14 @@ from tinytorch.nn import (  # noqa: E402
 from tinytorch.opt.onnx import (  # noqa: E402
     Call,
     ExportError,
+    checking,
     converter,
     export,
     export_with_cache,
 )
 from tinytorch.opt.onnx.calls import CONVERTERS  # noqa: E402
 from tinytorch.opt.onnx.checking import reference, runtime  # noqa: E402
+from tinytorch.opt.onnx.tracing import traces  # noqa: E402
 
 NETWORKS = [
     (models.LeNet5, (1, 28, 28)),
@@ -223,9 +226,9 @@ class Escapes(Module):
     [
         (Branches(), r"calls other operations with .*'relu'.*'gelu'.*where\(\) can"),
         (Loops(), "calls other operations"),
-        (Draws(), r"add in layer '': operand 1, of shape \(3,\), .* random"),
-        (Computes(), "mul in layer '': operand 1, of shape .* computed outside of"),
-        (Masks(), "add in layer '': operand 1, of shape .* differs with"),
+        (Draws(), r"add in the model's own forward: operand 1, of shape \(3,\), .* random"),
+        (Computes(), "mul in the model's own forward: operand 1, of shape .* computed outside of"),
+        (Masks(), "add in the model's own forward: operand 1, of shape .* differs with"),
         (Escapes(), "output does not come from the inputs"),
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, Module) else "",
@@ -246,6 +249,96 @@ def test_a_model_for_one_size_is_refused_with_the_way_out_and_taken_at_that_size
     with pytest.raises(ExportError, match=r"say so with axes=\{\}"):
         export(Fixed(), normal(2, 2, 3))
     assert sizes_of(export(Fixed(), normal(2, 2, 3), axes={}).graph.output[0]) == [2, 6]
+
+
+class Above(Module):
+    """What is twice as much from some batch on: no size that is traced shows it."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if x.shape[0] > self.most else x + 1
+
+
+@pytest.mark.parametrize(("most", "batch"), [(1, 1), (4, 5), (16, 64), (63, 64)])
+def test_a_branch_on_the_batch_beyond_the_traces_is_refused_with_its_cause(
+    most: int, batch: int
+) -> None:
+    with pytest.raises(ExportError, match=r"output 0 differs") as caught:
+        export(Above(most), normal(2, 3))
+    text = str(caught.value)
+    assert f"with {{'input': (2, 3)}} and with {{'input': ({batch}, 3)}}" in text
+    assert "['add'] and ['mul']" in text or "['mul'] and ['add']" in text
+    assert "where() can" in text
+    assert "axes={}" in text
+
+
+def test_a_model_that_refuses_a_large_batch_is_told_how_to_say_so() -> None:
+    class Few(Module):
+        def forward(self, x: Tensor) -> Tensor:
+            if x.shape[0] > 16:
+                raise ValueError("16 at most")
+            return relu(x)
+
+    with pytest.raises(ExportError, match=r"'input': \(64, 3\)}: 16 at most\n.*axes={}"):
+        export(Few(), normal(2, 3))
+    export(Few(), normal(2, 3), axes={})
+
+
+def test_the_large_batch_has_only_as_many_numbers_as_are_cheap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tried() -> list[int]:
+        return [feed["input"].shape[0] for feed in checking.fresh_inputs(runs)]
+
+    runs = traces(Sequential(ReLU(), ReLU()), {"input": normal(1, 3)}, {"input": {0: "batch"}})
+    assert tried() == [1, 2, 5, 64]
+    monkeypatch.setattr(checking, "MOST_NUMBERS", 6 * 20 + 5)  # three numbers from each ReLU
+    assert tried() == [1, 2, 5, 20]
+    monkeypatch.setattr(checking, "MOST_NUMBERS", 6 * 5)
+    assert tried() == [1, 2, 5]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_parameters_that_are_no_numbers_are_refused_by_name(wrong: float, tmp_path: Path) -> None:
+    model = Sequential(Linear(3, 3), Linear(3, 3))
+    model[1].weight.data[0, 2] = wrong
+    with pytest.raises(ExportError, match=r"NaN or infinity in 1\.weight: .*diverge"):
+        export(model, normal(1, 3), tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_onnxruntime_one_program_less_is_asked_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    checking.tell_of_one_program.cache_clear()
+    with pytest.warns(UserWarning, match="onnxruntime is not installed.*alone") as heard:
+        export(Linear(3, 2), normal(1, 3))
+    export(Linear(3, 2), normal(1, 3))  # a second warning would be an error here
+    assert [warning.filename for warning in heard] == [__file__]
+    with pytest.raises(ExportError, match=r"onnx\.reference, inputs .*output 0 differs"):
+        export(Above(16), normal(2, 3))
+
+
+def test_what_is_no_transformer_has_no_cache_and_what_is_no_module_no_file() -> None:
+    with pytest.raises(TypeError, match=r"LeNet5 is no Transformer.*export\(model, example"):
+        export_with_cache(models.LeNet5())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a function, not a Module"):
+        export(lambda x: x, normal(1, 3))  # type: ignore[arg-type]
+
+
+def test_the_help_of_export_says_what_no_check_sees() -> None:
+    text = " ".join((export.__doc__ or "").split())
+    assert "What is not seen: an `if` on the values of the inputs" in text
+    assert "beyond the sizes that were tried" in text
+
+    class OnValues(Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if float(x.data.mean()) > 100 else x
+
+    export(OnValues(), normal(2, 3))  # which is so
 
 
 def test_a_primitive_without_a_converter_is_named_and_may_be_given_one() -> None:

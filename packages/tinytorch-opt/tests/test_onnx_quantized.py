@@ -339,6 +339,13 @@ def test_rounding_gives_room_for_a_step_and_no_more() -> None:
     assert room_for_steps(plain, plain, feed) == [0.0]
 
 
+def test_answers_that_are_no_numbers_give_no_room_that_is_none() -> None:
+    model = Only(lambda x: log(fake_quantize(x, HALF, THREE)))
+    with np.errstate(all="ignore"):  # as in the gate
+        (room,) = room_for_steps(model, model, {"input": normal(50, 3)})  # NaN, -inf among them
+    assert 0 < room < 5
+
+
 def test_the_room_is_small_beside_the_answers(lenet: Module) -> None:
     feed = {"input": DrawnDigits("test", 5).get_batch(range(5))[0]}
     (room,) = room_for_steps(lenet, lenet, feed)

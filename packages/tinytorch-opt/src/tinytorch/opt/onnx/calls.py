@@ -25,6 +25,11 @@ class ExportError(ValueError):
     """A model, or a part of one, that cannot be written as ONNX."""
 
 
+def place_of(node: Node) -> str:
+    """Where a call stands, for messages: in a layer, or in what calls the layers."""
+    return f"layer {node.layer}" if node.layer else "the model's own forward"
+
+
 Converter = Callable[["Call"], Any]
 CONVERTERS: dict[str, Converter] = {}
 
@@ -54,7 +59,7 @@ class Call:
     @property
     def what(self) -> str:
         """The call, for messages: "conv2d in layer body.0"."""
-        return f"{self.node.name} in {f'layer {self.node.layer}' if self.node.layer else 'forward'}"
+        return f"{self.node.name} in {place_of(self.node)}"
 
     def param(self, name: str, default: Any = None) -> Any:
         """A parameter, which must be the same in all traces."""

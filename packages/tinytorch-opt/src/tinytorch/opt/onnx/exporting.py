@@ -22,7 +22,7 @@ from tinytorch.opt._version import __version__
 from tinytorch.opt.folding import fold_batch_norm
 from tinytorch.opt.graph import Constant, Given, Graph, Made
 from tinytorch.opt.onnx import converters  # noqa: F401  (they register themselves)
-from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError
+from tinytorch.opt.onnx.calls import CONVERTERS, Call, ExportError, place_of
 from tinytorch.opt.onnx.checking import check
 from tinytorch.opt.onnx.composites import COMPOSITES, groups
 from tinytorch.opt.onnx.dimensions import shape_of
@@ -66,9 +66,23 @@ def export(
     metadata      texts (others become JSON) for the file: labels, how to prepare an input
     forward       what to run instead of `model(*inputs)`, where that takes more than tensors
 
-    Raises ExportError, naming the primitive and the layer, for what cannot be written; then no
-    file is. See `check` for what the file has to pass.
+    Before it is kept, the file has to be well formed, and to answer as the model does in onnx's
+    reference evaluator and in ONNX Runtime, at batches of 1, 2, 5 and one of up to 64: as large as
+    some millions of numbers allow. Without onnxruntime there is one program less to ask, and a
+    UserWarning says so, once.
+
+    What is not seen: an `if` on the values of the inputs, of which the file holds the branch that
+    was taken; and one on their sizes, beyond the sizes that were tried. Write where() instead.
+
+    Raises ExportError, naming the primitive and the layer, for what cannot be written, and naming
+    parameters that are NaN or infinite; then no file is. Raises TypeError for what is no Module.
     """
+    if not isinstance(model, Module):
+        raise TypeError(
+            f"export: the model is a {type(model).__name__}, not a Module: give the Module, and "
+            "what is to run instead of its forward as forward=..."
+        )
+    require_numbers(model)
     if not LOWEST <= opset <= HIGHEST:
         raise ExportError(f"opset {opset}: {LOWEST} to {HIGHEST} can be written")
     if activations not in ("uint8", "int8"):
@@ -87,6 +101,24 @@ def export(
     if path is not None:
         write_atomically(path, proto.SerializeToString())
     return proto
+
+
+def require_numbers(model: Module) -> None:
+    """Raise ExportError for parameters that are NaN or infinite, and for buffers that are NaN."""
+    state = model.state_dict()
+    trained = {name for name, _ in model.named_parameters()}
+    wrong = [
+        name
+        for name, array in state.items()
+        if array.dtype.kind == "f"
+        and (np.isnan(array).any() or (name in trained and np.isinf(array).any()))
+    ]
+    if wrong:
+        listed = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        raise ExportError(
+            f"NaN or infinity in {listed}: no answer of such a model can be compared. Did the "
+            "training diverge? Load a checkpoint from before, or train with a smaller lr"
+        )
 
 
 def require_axes(axes: Axes, examples: Mapping[str, Any]) -> None:
@@ -163,7 +195,7 @@ def write_calls(calls: Sequence[Call]) -> None:
         node = call.node
         if node.name not in CONVERTERS:
             raise ExportError(
-                f"the primitive {node.name!r} (layer {node.layer!r}) has no converter to ONNX. "
+                f"the primitive {node.name!r} in {place_of(node)} has no converter to ONNX. "
                 f'Write one: @tinytorch.opt.onnx.converter("{node.name}"), a function that takes '
                 "a Call and returns the name of its result"
             )

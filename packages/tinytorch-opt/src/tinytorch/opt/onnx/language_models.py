@@ -52,8 +52,13 @@ def export_with_cache(
     Inputs: `tokens` (batch, sequence) int64, and for each block i `past_key_i`, `past_value_i`
     (batch, heads, past, features). Outputs: `logits` (batch, sequence, vocab), and `present_key_i`,
     `present_value_i` (batch, heads, past + sequence, features). Past and sequence together must fit
-    the context.
+    the context. Raises TypeError for what is no transformer.
     """
+    if not isinstance(model, Transformer):
+        raise TypeError(
+            f"{type(model).__name__} is no Transformer, so there are no keys and values to keep: "
+            "export(model, example, ...) writes a model without a cache"
+        )
     blocks = len(model.blocks)
     heads = model.blocks[0].attention.n_heads
     features = model.tokens.weight.shape[1] // heads

@@ -34,10 +34,9 @@ def room_for_steps(
     if not any(node.name in ROUNDING for node in graph.nodes):
         return [0.0] * len(graph.results)
     before, after = (replay(graph, given, seed, by) for by in (0.0, 0.5))
-    return [
-        float(np.abs(a.astype(np.float64) - b).max(initial=0))
-        for a, b in zip(before, after, strict=True)
-    ]
+    with np.errstate(invalid="ignore"):  # what is no number in both is no change
+        changes = [np.abs(a.astype(np.float64) - b) for a, b in zip(before, after, strict=True)]
+    return [float(np.nan_to_num(change, posinf=0).max(initial=0)) for change in changes]
 
 
 def replay(graph: Graph, given: list[Tensor], seed: int, by: float) -> list[Array]:

@@ -18,7 +18,7 @@ import numpy as np
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.graph import Constant, Graph, Node, trace
-from tinytorch.opt.onnx.calls import ExportError
+from tinytorch.opt.onnx.calls import ExportError, place_of
 from tinytorch.opt.onnx.writer import Array
 
 Axes = Mapping[str, Mapping[int, str]]  # {"input": {0: "batch", 1: "sequence"}}
@@ -103,7 +103,7 @@ def require_alike(first: Graph, other: Graph, sizes: Any, others: Any) -> None:
         raise ExportError(
             f"the model calls other operations {where}: after call {at} they differ, "
             f"{names[0][at : at + 3]} and {names[1][at : at + 3]}. An `if` or a loop in forward "
-            "that depends on the inputs cannot be written down; where() can"
+            "that depends on the inputs or their sizes cannot be written down; where() can"
         )
     for one, two in zip(first.nodes, other.nodes, strict=True):
         for i, (a, b) in enumerate(zip(one.inputs, two.inputs, strict=True)):
@@ -111,7 +111,7 @@ def require_alike(first: Graph, other: Graph, sizes: Any, others: Any) -> None:
                 same(one, i, where)(one.record.arrays[i], two.record.arrays[i])
             elif a != b:
                 raise ExportError(
-                    f"{one.name} in layer {one.layer!r}: operand {i} is {a} and {b} {where}"
+                    f"{one.name} in {place_of(one)}: operand {i} is {a} and {b} {where}"
                 )
 
 
@@ -123,7 +123,7 @@ def same(node: Node, i: int, where: str) -> Any:
             return
         if not np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind == "f"):
             raise ExportError(
-                f"{node.name} in layer {node.layer!r}: operand {i}, of shape {np.shape(a)}, was "
+                f"{node.name} in {place_of(node)}: operand {i}, of shape {np.shape(a)}, was "
                 f"made in forward, and differs {where}: it is random, or computed outside of "
                 "TinyTorch's operations from the inputs or their sizes"
             )
