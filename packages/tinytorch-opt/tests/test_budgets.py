@@ -16,9 +16,12 @@ from tinytorch.arch.models import CharGPT, CifarCNN, LeNet5, MobileNetV1
 from tinytorch.core.activations import relu
 from tinytorch.core.context import no_grad
 from tinytorch.core.layers import Linear, Module, Sequential
-from tinytorch.core.measurement import peak_bytes
+from tinytorch.core.measurement import in_bytes, peak_bytes
 from tinytorch.opt.arena import Buffer, arena_bytes, live_bytes, placed
-from tinytorch.opt.budgets import BudgetError, Plan, plan, require_fits
+from tinytorch.opt.budgets import BudgetError, Plan, fits, plan, require_fits
+from tinytorch.opt.folding import fold_batch_norm
+from tinytorch.opt.int4 import quantize_weights
+from tinytorch.opt.quantization import quantize
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -275,7 +278,7 @@ def test_one_megabyte_is_too_little_for_mobilenet_unless_its_weights_stand_in_fl
     assert "the peak is step 7, batch_norm2d_eval, in layer 7" in text
     assert "147.5 kB  conv2d 6" in text
     assert "887.4 kB of flash for the weights: the rest fits" in text
-    assert "int8 (module 15): 73.7 kB of activations, 222.0 kB of weights: which fits" in text
+    assert "int8 weights (module 15): 294.9 kB of activations, 241.1 kB of weights: which" in text
     assert require_fits(model, x, flash=1_000_000).arena_bytes == 294_912
     with pytest.raises(BudgetError, match=r"weights take 887\.4 kB of 500\.0 kB of flash"):
         require_fits(model, x, flash=500_000)
@@ -291,3 +294,66 @@ def test_a_batch_that_is_too_large_is_told_to_come_one_by_one() -> None:
     assert "an earlier stride, before step 3" in text
     with pytest.raises(BudgetError, match="in the model's own forward"):
         require_fits(Residual(), zeros(1, 4), ram=60, flash=10**6)
+
+
+# What is advised is what happens when it is done
+FOLLOWED: dict[str, Any] = {
+    "one example at a time": lambda model, x: (model, x[:1]),
+    "that, and int8 weights (module 15)": lambda model, x: (quantize(model, [x]), x[:1]),
+    "batch norms folded (module 15)": lambda model, x: (fold_batch_norm(model, x), x),
+    "int8 weights (module 15)": lambda model, x: (quantize(model, [x]), x),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "ram", "flash"),
+    [
+        (LeNet5(), 8, 256_000, None),
+        (LeNet5(), 1, 200_000, None),
+        (LeNet5(), 1, 100_000, 100_000),
+        (CifarCNN(), 4, 900_000, None),
+        (CifarCNN(), 4, 900_000, 300_000),
+    ],
+)
+def test_whoever_follows_an_advice_gets_what_it_promised(
+    model: Module, batch: int, ram: int, flash: int | None
+) -> None:
+    size = 28 if isinstance(model, LeNet5) else 32
+    channels = 1 if isinstance(model, LeNet5) else 3
+    x = np.random.default_rng(0).standard_normal((batch, channels, size, size), np.float32)
+    with pytest.raises(BudgetError) as refused:
+        require_fits(model, x, ram=ram, flash=flash)
+    advice = str(refused.value).split("what would help:\n")[1].splitlines()
+    done = 0
+    for line in advice:
+        for words, follow in FOLLOWED.items():
+            if line.startswith(f"  {words}"):
+                found = plan(*follow(model, x))
+                promise = f"{in_bytes(found.arena_bytes)} of activations, "
+                promise += f"{in_bytes(found.weight_bytes)} of weights: "
+                promise += "which fits" if fits(found, ram, flash) else "not enough alone"
+                assert line.endswith(promise)
+                done += 1
+    assert done
+    assert any("int8 weights (module 15)" in line and "which fits" in line for line in advice)
+
+
+def test_int8_is_advised_where_weights_are_too_large_and_never_twice() -> None:
+    """As layers of module 15 hand on float32, a lack of room for activations is not helped."""
+    x = np.random.default_rng(0).standard_normal((1, 1, 28, 28), np.float32)
+    with pytest.raises(BudgetError) as refused:
+        require_fits(LeNet5(), x, ram=20_000, flash=1_000_000)
+    assert "int8 weights" not in str(refused.value)
+    assert re.search(r"another runtime, that hands on int8 .*: 9\.4 kB of", str(refused.value))
+    for small in (quantize(LeNet5(), [x]), quantize_weights(LeNet5())):
+        with pytest.raises(BudgetError) as refused:
+            require_fits(small, np.repeat(x, 8, axis=0), ram=100_000)
+        assert "int8 weights" not in str(refused.value)
+        assert "hands on int8" not in str(refused.value)
+
+
+def test_a_budget_is_a_number_of_bytes() -> None:
+    with pytest.raises(TypeError, match="ram='256k': it is a number of bytes, as in ram=256_000"):
+        require_fits(LeNet5(), zeros(1, 1, 28, 28), ram="256k")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="flash=-1: a number of bytes is at least 0"):
+        require_fits(LeNet5(), zeros(1, 1, 28, 28), flash=-1)

@@ -102,10 +102,10 @@ def test_a_cache_that_holds_another_text_is_refused_at_the_first_token_that_diff
     assert answer == model.generate(longer, 5, temperature=0).tolist()
     with pytest.raises(ValueError, match=r"holds 18 positions .* 3 tokens: past\.reset\(\)"):
         model.generate([1, 2, 3], 5, past=past)
-    for empty in (lambda: past.truncate(2), past.reset):
+    for empty, text in ((lambda: past.truncate(2), other), (past.reset, [9, *other])):
         empty()
-        answer = model.generate(other, 5, temperature=0, past=past).tolist()
-        assert answer == model.generate(other, 5, temperature=0).tolist()
+        answer = model.generate(text, 5, temperature=0, past=past).tolist()
+        assert answer == model.generate(text, 5, temperature=0).tolist()
 
 
 def test_two_texts_that_are_written_in_turns_cannot_share_a_cache() -> None:

@@ -14,6 +14,8 @@ itself, and computing in place: a ReLU is planned with both its input and its ou
 
 from __future__ import annotations
 
+import numbers
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +30,8 @@ from tinytorch.opt.arena import Buffer, arena_bytes, live_bytes, placed
 from tinytorch.opt.costs import owner
 from tinytorch.opt.folding import fold_batch_norm
 from tinytorch.opt.graph import Given, Graph, Made, Node, Source, trace
+from tinytorch.opt.int4 import Int4Linear
+from tinytorch.opt.quantization import QuantizedLayer, quantizable, quantize
 
 ROWS = 24  # steps that a plan shows, at most
 
@@ -111,7 +115,8 @@ def plan(model: Module, *inputs: Any, float_bytes: int | None = None, alignment:
 
     inputs       tensors or arrays, as large as they will be: a batch of 8 needs 8 times as much
     float_bytes  plan as if each floating-point number took so many bytes, of weights as well: 1
-                 says what int8 would need
+                 says what a runtime needs that hands on int8 from layer to layer. The layers of
+                 module 15 hand on float32: `plan(quantize(model, [x]), x)` says what they need
     alignment    of places in the arena, in bytes
     """
     given = [x if isinstance(x, Tensor) else Tensor(np.asarray(x)) for x in inputs]
@@ -202,7 +207,15 @@ def require_fits(
 
     ram    bytes for the arena
     flash  bytes for the weights. None: there is none, and the weights take RAM as well
+
+    What would help is planned as well, each for itself. Raises TypeError or ValueError for a `ram`
+    or `flash` that is no number of bytes.
     """
+    for name, size in {"ram": ram, "flash": flash}.items():
+        if size is not None and not isinstance(size, numbers.Real):
+            raise TypeError(f"{name}={size!r}: it is a number of bytes, as in {name}=256_000")
+        if size is not None and not size >= 0:
+            raise ValueError(f"{name}={size}: a number of bytes is at least 0")
     found = plan(model, *inputs)
     if fits(found, ram, flash):
         return found
@@ -252,16 +265,50 @@ def remedies(
     def folded() -> Module:
         return fold_batch_norm(model, inputs[0])
 
+    small = as_int8(model, inputs)
+    short_of_weights = flash is None or found.weight_bytes > flash
     batch = np.shape(inputs[0])[0] if inputs and np.ndim(inputs[0]) > 1 else 1
     if batch > 1:
-        one = plan(model, *(x[:1] for x in inputs))
+        single = tuple(x[:1] for x in inputs)
+        one = plan(model, *single)
         yield f"one example at a time instead of {batch}: {judged(one, ram, flash)}"
+        if small and short_of_weights and not fits(one, ram, flash):
+            both = plan(small, *single)
+            yield f"that, and int8 weights (module 15): {judged(both, ram, flash)}"
     if any(step.name == "batch_norm2d_eval" for step in found.steps):
         yield f"batch norms folded (module 15): {judged(plan(folded(), *inputs), ram, flash)}"
     if flash is None and found.arena_bytes <= ram:
         yield f"{in_bytes(found.weight_bytes)} of flash for the weights: the rest fits"
-    yield f"int8 (module 15): {judged(plan(model, *inputs, float_bytes=1), ram, flash)}"
+    if small:
+        less = plan(small, *inputs)
+        if short_of_weights:
+            yield f"int8 weights (module 15): {judged(less, ram, flash)}"
+        if not (short_of_weights and fits(less, ram, flash)):
+            bytes_ = plan(model, *inputs, float_bytes=1)
+            yield (
+                "another runtime, that hands on int8 from layer to layer as the layers of module "
+                f"15 do not (tinytorch.opt.onnx writes its file): {judged(bytes_, ram, flash)}"
+            )
     if found.arena_bytes > ram:
         yield f"fewer channels, or an earlier stride, before step {found.peak.index}"
     elif found.weight_bytes > (ram - found.arena_bytes if flash is None else flash):
         yield "fewer channels, or two thin layers for a thick one (module 16)"
+
+
+def as_int8(model: Module, inputs: tuple[Any, ...]) -> Module | None:
+    """What `quantize` makes of a model, for its sizes only; None where it makes nothing smaller.
+
+    The examples are drawn at random: those that a plan is made with may all be zeros.
+    """
+    done = any(isinstance(module, QuantizedLayer | Int4Linear) for module in model.modules())
+    if done or len(inputs) != 1 or not quantizable(model):
+        return None
+    x = inputs[0].data if isinstance(inputs[0], Tensor) else np.asarray(inputs[0])
+    if x.dtype.kind == "f":
+        x = np.random.default_rng(0).standard_normal(x.shape).astype(x.dtype)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the ranges: here they do not matter
+            return quantize(model, [x])
+    except ValueError:  # a layer that is never reached, say: then it is no advice
+        return None
