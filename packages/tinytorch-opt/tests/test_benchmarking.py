@@ -22,6 +22,7 @@ from tinytorch.opt.benchmarking import (
     outliers,
     percentile,
     sign_test,
+    too_few,
     warm_up,
 )
 
@@ -156,6 +157,25 @@ def test_outliers_are_counted_and_stay_in_the_numbers() -> None:
     assert all(found.wall[i] == 100 for i in found.outliers)
     assert found.p99 == 100
     assert "2 outliers" in repr(found)
+
+
+def test_few_samples_are_said_to_be_too_few_and_for_what() -> None:
+    assert too_few(100) == ""
+    assert too_few(99) == "99 samples are too few for p99 (100)"
+    assert "p90 (10)" in too_few(9)
+    assert "interval" not in too_few(6)  # 2 / 2**6 is 3.1 %, 2 / 2**5 is 6.3 %
+    assert too_few(5).endswith("and an interval of 95 % (6)")
+    assert "99 % (8)" in too_few(7, 0.99)  # 2 / 2**8 is 0.8 %
+    time = Time()
+    short = benchmark(time.program(lambda: 1.0), repeats=2, min_time=0, clock=time.clock)
+    assert repr(short).endswith(too_few(2))
+
+
+def test_an_interval_is_said_to_be_within_its_run() -> None:
+    time = Time()
+    found = benchmark(time.program(lambda: 1.0), repeats=100, min_time=0, clock=time.clock)
+    assert "(95 % within this run: " in repr(found)
+    assert "too few" not in repr(found)
 
 
 # The interval

@@ -309,3 +309,56 @@ def test_a_score_says_that_it_is_unofficial_wherever_it_is_written() -> None:
 def test_nonsense_is_refused(call: Callable[[], Score]) -> None:
     with pytest.raises(ValueError, match=r"above 0|at least one"):
         call()
+
+
+# How far to trust a score
+def test_an_offline_rate_has_an_interval_within_its_run() -> None:
+    time = Time()
+    draw = lognormal(5, spread=0.5)
+    score = offline(program(time, lambda n: draw()), SAMPLES, batch=10, clock=time.clock)
+    low, high = score.interval
+    assert low < score.value < high
+    # 10 samples over the mean of a lognormal, whose standard deviation is 0.533 of it
+    assert score.value == pytest.approx(10 / (1e-3 * math.exp(0.5**2 / 2)), rel=0.02)
+    calls = score.samples / 10
+    width = 2 * 1.96 * math.sqrt(math.expm1(0.5**2) / calls)
+    assert (high - low) / score.value == pytest.approx(width, rel=0.2)
+    assert f"(95 % within this run: {score.shown(low)} to {score.shown(high)})" in str(score)
+
+
+@pytest.mark.parametrize("ask", [single_stream, multi_stream, offline, server])
+def test_a_score_says_how_much_of_the_time_the_program_computed(
+    ask: Callable[..., Score],
+) -> None:
+    time = Time()
+    take = time.program(lambda: 0.01, share=0.6)
+
+    def answer(samples: Sequence[int]) -> Sequence[int]:
+        take()
+        return samples
+
+    more = {"bound": 0.1, "wait": time.wait} if ask is server else {}
+    score = ask(answer, SAMPLES, min_seconds=1, clock=time.clock, **more)
+    assert score.cpu_share == pytest.approx(0.6)  # a server's waiting is not in it
+    assert score.record()["cpu_share"] == score.cpu_share
+    assert score.at_once == {multi_stream: 8, offline: 32}.get(ask, 1)
+
+
+def test_a_servers_score_names_the_lowest_rate_that_failed_above_it() -> None:
+    score = found_rate(Time(), lambda n: 0.01, 0.05)
+    assert score.failed is not None
+    assert score.value < score.failed <= 1.05 * score.value
+    assert score.interval is None
+    assert Score("Server", "queries a second", 1.0, 1, 1, 1.0, 0).failed is None
+
+
+def test_rates_are_written_in_one_way_however_large_they_are() -> None:
+    rate, time = (
+        Score("s", metric, 1.0, 1, 1, 1.0, 0) for metric in ("samples a second", "p90 latency")
+    )
+    assert [rate.shown(value) for value in (7032.4, 11_764.2, 1.5e6)] == [
+        "7,032",
+        "11,760",
+        "1,500,000",
+    ]
+    assert time.shown(0.00117) == "1.17 ms"

@@ -1,13 +1,14 @@
 """Module 19: what a fair measurement is. `benchmark(fn, x)` times one program, `compare` two.
 
-    print(benchmark(model, x))        # 214 us (95 %: 212 to 217 us), p90 231 us, p99 302 us
+    print(benchmark(model, x))        # 214 us (95 % within this run: 212 us to 217 us), p90 231 us
     print(compare(model, small, x))   # faster by 1.90x (95 %: 1.80 to 2.00, p < 0.0001, 50 pairs)
 
 A time is a random number: the machine does other things, its clock speed changes, and memory is
 somewhere else in the next run. So a program is run until it is warm, then often; all times are
-kept; and what is said of them comes with an interval. Two programs are compared in pairs, because
-whatever disturbs one then disturbs the other. After Georges, Buytaert and Eeckhout, "Statistically
-rigorous Java performance evaluation", 2007.
+kept; and what is said of them comes with an interval. It is one within this run: the next, with
+memory elsewhere and another load, may have its median outside of it. Two programs are compared in
+pairs, because whatever disturbs one then disturbs the other. After Georges, Buytaert and Eeckhout,
+"Statistically rigorous Java performance evaluation", 2007.
 
 Left out: how much memory a call needs (`tinytorch.measure`), where its time goes (module 14), many
 requests at once (`scenarios.py`), and the machine itself (`environment.py`).
@@ -182,6 +183,27 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def too_few(samples: int, confidence: float = 0.95) -> str:
+    """For what so many samples are too few, in a sentence; "" where they are enough.
+
+    A percentile of p % takes 100 / (100 - p) samples, otherwise it is the longest. An interval of
+    a median takes so many that the true one lies beyond all of them with less than the rest: 2 / 2
+    to the power of n, that is 6 for 95 %. Conover, section 3.2.
+
+    >>> too_few(5)
+    '5 samples are too few for p99 (100), p90 (10) and an interval of 95 % (6)'
+    >>> too_few(30), too_few(100)
+    ('30 samples are too few for p99 (100)', '')
+    """
+    interval = math.ceil(round(1 - math.log2(1 - confidence), 9))
+    needed = {"p99": 100, "p90": 10, f"an interval of {100 * confidence:g} %": interval}
+    missed = [f"{what} ({least})" for what, least in needed.items() if samples < least]
+    if not missed:
+        return ""
+    listed = " and ".join(filter(None, [", ".join(missed[:-1]), missed[-1]]))
+    return f"{samples} samples are too few for {listed}"
+
+
 # One program
 @dataclass(frozen=True, repr=False)
 class Benchmark:
@@ -195,7 +217,7 @@ class Benchmark:
     calls: int  # in one sample: a percentile of groups of calls is not that of calls
     warm_up: int
     steady: bool
-    interval: tuple[float, float]  # of the median
+    interval: tuple[float, float]  # of the median, within this run
     confidence: float = 0.95
 
     @property
@@ -210,7 +232,7 @@ class Benchmark:
 
     @property
     def p99(self) -> float:
-        """All samples but one of a hundred took no longer."""
+        """All samples but one of a hundred took no longer; of fewer than 100, the longest."""
         return percentile(self.wall, 99)
 
     @property
@@ -227,10 +249,12 @@ class Benchmark:
         low, high = (in_seconds(bound) for bound in self.interval)
         count = f"{len(self.wall)} samples" + (f" of {self.calls} calls" if self.calls > 1 else "")
         return (
-            f"{in_seconds(self.median)} ({100 * self.confidence:g} %: {low} to {high}), p90 "
+            f"{in_seconds(self.median)} ({100 * self.confidence:g} % within this run: {low} to "
+            f"{high}), p90 "
             f"{in_seconds(self.p90)}, p99 {in_seconds(self.p99)}, {count}, "
             f"{len(self.outliers)} outliers, CPU/wall {self.cpu_share:.2f}"
             + ("" if self.steady else "; NOT STEADY: still getting faster when warm-up ended")
+            + (f"; {few}" if (few := too_few(len(self.wall), self.confidence)) else "")
         )
 
 

@@ -59,7 +59,10 @@ class Score:
     """The number of one scenario, and what it was made from.
 
     value      seconds for a latency, otherwise queries or samples a second
-    interval   of `value`, 95 %, where it is a percentile of latencies; None otherwise
+    interval   of `value`, 95 %, within this run; None for a server, whose rate a search found:
+               `failed` says how far above it another one failed
+    at_once    samples that are answered together, at most
+    cpu_share  CPU time over wall time while answering: far below 1, other programs ran
     latencies  seconds of each query, in order
     """
 
@@ -73,6 +76,18 @@ class Score:
     interval: tuple[float, float] | None = None
     latencies: tuple[float, ...] = field(default=(), repr=False)
     trials: tuple[Trial, ...] = ()
+    at_once: int = 1
+    cpu_share: float | None = None
+
+    @property
+    def failed(self) -> float | None:
+        """The lowest rate above `value` at which a server was late; None where none was tried."""
+        above = [t.rate for t in self.trials if not t.passed and t.rate > self.value]
+        return min(above, default=None)
+
+    def shown(self, value: float) -> str:
+        """`value`, or a bound of it, as text: a time with its unit, or a number a second."""
+        return in_rate(value) if "a second" in self.metric else in_seconds(value)
 
     def record(self) -> dict[str, Any]:
         """All of it but single latencies, as JSON can hold it."""
@@ -81,14 +96,24 @@ class Score:
         return {"style": STYLE, **content}
 
     def __str__(self) -> str:
-        value = f"{self.value:.4g}/s" if "a second" in self.metric else in_seconds(self.value)
+        value = self.shown(self.value)
         if self.interval is not None:
-            low, high = (in_seconds(bound) for bound in self.interval)
-            value += f" (95 %: {low} to {high})"
+            low, high = map(self.shown, self.interval)
+            value += f" (95 % within this run: {low} to {high})"
         return (
             f"{self.scenario} ({STYLE}): {self.metric} {value}; {self.queries:,} queries of "
             f"{self.samples:,} samples in {in_seconds(self.seconds)}"
         )
+
+
+def in_rate(value: float) -> str:
+    """A number of things a second, with four digits and no exponent.
+
+    >>> in_rate(11_763.4), in_rate(7032.4), in_rate(81.2349)
+    ('11,760', '7,032', '81.23')
+    """
+    rounded = float(f"{value:.4g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:g}"
 
 
 def single_stream(
@@ -134,17 +159,32 @@ def offline(
 ) -> Score:
     """All samples are there from the beginning, as in a data centre at night: samples a second.
 
-    batch  how many the program takes at once: its own choice
+    batch  how many the program takes at once: its own choice. More is not always faster: what a
+           large batch leaves behind may be more than the caches hold
     """
     drawn = _drawn(samples, batch, seed)
     _warm(answer, drawn, clock)
     busy = 0.0
     latencies: list[float] = []
+    begun = clock.wall(), clock.cpu()
     while busy < min_seconds or len(latencies) * batch < min_samples:
         latencies.append(_asked(answer, next(drawn), clock))
         busy += latencies[-1]
+    share = _cpu_share(begun, clock)
     done = len(latencies) * batch
-    return Score("Offline", "samples a second", done / busy, 1, done, busy, seed)
+    slow, fast = _interval(latencies, np.mean, seed)[::-1]
+    return Score(
+        "Offline",
+        "samples a second",
+        done / busy,
+        1,
+        done,
+        busy,
+        seed,
+        (batch / slow, batch / fast),
+        at_once=batch,
+        cpu_share=share,
+    )
 
 
 def server(
@@ -180,12 +220,15 @@ def server(
     one = float(np.median([_asked(answer, next(drawn), clock) for _ in range(10)])) / max_batch
     trials: list[Trial] = []
     latencies: dict[float, list[float]] = {}
+    answering: list[tuple[float, float]] = []
     start = clock.wall()
 
     def holds(rate: float) -> bool:
         # a queue that only grows is late by more than the bound within ten bounds
         count = max(min_queries, int(rate * max(min_seconds, 10 * bound)))
-        found = _served(answer, samples, rate, count, bound, max_batch, seed, clock, wait)
+        found = _served(
+            answer, samples, rate, count, bound, max_batch, seed, clock, wait, answering
+        )
         kept = sum(latency <= bound for latency in found)
         passed = kept * 100 >= count * 99
         trials.append(Trial(rate, percentile(found, 99), passed))
@@ -208,6 +251,7 @@ def server(
         middle = (low * high) ** 0.5
         low, high = (middle, high) if holds(middle) else (low, middle)
     best = latencies.get(low, [])
+    wall, cpu = np.sum(answering, axis=0).tolist()
     return Score(
         "Server",
         f"queries a second with p99 below {in_seconds(bound)}",
@@ -218,6 +262,8 @@ def server(
         seed,
         latencies=tuple(best),
         trials=tuple(trials),
+        at_once=max_batch,
+        cpu_share=cpu / wall if wall else None,
     )
 
 
@@ -259,17 +305,15 @@ def _stream(
     drawn = _drawn(samples, width, seed)
     _warm(answer, drawn, clock)
     latencies: list[float] = []
-    start = clock.wall()
+    begun = start, _ = clock.wall(), clock.cpu()
     while clock.wall() - start < min_seconds or len(latencies) < min_queries:
         latencies.append(_asked(answer, next(drawn), clock))
     seconds = clock.wall() - start
-    kept = latencies[:20_000]  # the interval of more would take longer than the run
-    interval = bootstrap_interval(
-        kept,
+    share = _cpu_share(begun, clock)
+    interval = _interval(
+        latencies,
         lambda rows, axis: np.quantile(rows, percent / 100, axis=axis, method="inverted_cdf"),
-        resamples=500,
-        block=max(1, int(len(kept) ** 0.5)),
-        seed=seed,
+        seed,
     )
     return Score(
         name,
@@ -281,7 +325,23 @@ def _stream(
         seed,
         interval,
         tuple(latencies),
+        at_once=width,
+        cpu_share=share,
     )
+
+
+def _interval(
+    latencies: list[float], statistic: Callable[..., Any], seed: int
+) -> tuple[float, float]:
+    kept = latencies[:20_000]  # the interval of more would take longer than the run
+    block = max(1, int(len(kept) ** 0.5))
+    return bootstrap_interval(kept, statistic, resamples=500, block=block, seed=seed)
+
+
+def _cpu_share(begun: tuple[float, float], clock: Clock) -> float | None:
+    """CPU time over wall time since `begun`, (wall, CPU); None where no time has passed."""
+    wall, cpu = clock.wall() - begun[0], clock.cpu() - begun[1]
+    return cpu / wall if wall else None
 
 
 def _served(
@@ -294,8 +354,12 @@ def _served(
     seed: int,
     clock: Clock,
     wait: Callable[[float], None] | None,
+    answering: list[tuple[float, float]] | None = None,
 ) -> list[float]:
-    """The latency of each of `count` queries; of fewer, once so many are late that p99 is lost."""
+    """The latency of each of `count` queries; of fewer, once so many are late that p99 is lost.
+
+    answering  gets the wall and CPU time of each answer: to wait computes, too, and is left out
+    """
     rng = np.random.default_rng(seed)
     gaps = rng.exponential(size=count) / rate
     which = rng.integers(len(samples), size=count)
@@ -308,11 +372,13 @@ def _served(
             _wait_until(due[i])
         else:
             wait(due[i])
-        now, j = clock.wall(), i + 1
+        now, cpu, j = clock.wall(), clock.cpu(), i + 1
         while j < min(count, i + max_batch) and due[j] <= now:
             j += 1
         answer([samples[k] for k in which[i:j]])
         end = clock.wall()
+        if answering is not None:
+            answering.append((end - now, clock.cpu() - cpu))
         # from when it was due: who starts late has no excuse
         latencies += [end - moment for moment in due[i:j]]
         late += sum(latency > bound for latency in latencies[i:])
