@@ -24,11 +24,11 @@ from tinytorch.datasets import available
 from tinytorch.datasets.drawn import DrawnDigits
 from tinytorch.nn import CrossEntropyLoss
 from tinytorch.opt import bench_models, energy, environment
-from tinytorch.opt.bench_command import bench, show
+from tinytorch.opt.bench_command import bench, show, show_scenario
 from tinytorch.opt.bench_models import Against, Measured, candidate
 from tinytorch.opt.benchmarking import Benchmark, Comparison
 from tinytorch.opt.energy import Energy
-from tinytorch.opt.scenarios import Score
+from tinytorch.opt.scenarios import Score, Trial
 from tinytorch.tito.screen import Screen
 
 OWN = """
@@ -75,7 +75,7 @@ def test_a_row_says_how_fast_and_how_large_a_model_is() -> None:
 
 
 def test_json_holds_every_single_time_and_the_machine() -> None:
-    content = as_json("lenet5", "--repeats", "9", "--seconds", "0", "--batch", "3")
+    content = as_json("lenet5", "--repeats", "9", "--seconds", "0", "--batch", "3", "--samples")
     (model,) = content["models"]
     assert model["parameters"] == 61_706
     assert model["weight_bytes"] == 246_824  # as arch's tests say of the file
@@ -102,7 +102,7 @@ def test_a_result_is_written_whole(tmp_path: Path) -> None:
 
 
 def test_models_are_compared_with_one_in_pairs() -> None:
-    content = as_json("lenet5", "digitvit", "--against", "lenet5")
+    content = as_json("lenet5", "digitvit", "--against", "lenet5", "--samples")
     assert [model["name"] for model in content["models"]] == ["lenet5", "digitvit"]
     (pair,) = content["comparisons"]
     assert (pair["old"], pair["new"]) == ("lenet5", "digitvit")
@@ -110,6 +110,44 @@ def test_models_are_compared_with_one_in_pairs() -> None:
     assert pair["ratio"] == pytest.approx(np.median(pair["ratios"]))
     text = run("digitvit", "--against", "lenet5").stdout
     assert "digitvit against lenet5: " in text
+
+
+@pytest.mark.parametrize("words", [["lenet5"], ["lenet5", "lenet5"]])
+def test_a_model_against_itself_is_measured_and_compared(words: list[str]) -> None:
+    content = as_json(*words, "--against", "lenet5")
+    assert [model["name"] for model in content["models"]] == ["lenet5", "lenet5 (2)"]
+    (pair,) = content["comparisons"]
+    assert (pair["old"], pair["new"]) == ("lenet5", "lenet5 (2)")
+    assert pair["pairs"] == 5
+    assert 0.1 < pair["ratio"] < 10
+
+
+def test_a_model_given_twice_is_measured_twice() -> None:
+    names = [model["name"] for model in as_json("lenet5", "lenet5", "lenet5")["models"]]
+    assert names == ["lenet5", "lenet5 (2)", "lenet5 (3)"]
+
+
+def test_json_holds_single_times_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    words = ["lenet5", "--against", "lenet5", "--out", str(path)]
+    content = as_json(*words)
+    seconds = content["models"][0]["seconds"]
+    assert not {"wall", "cpu", "outliers"} & set(seconds)
+    assert seconds["samples"] == 5
+    assert "ratios" not in content["comparisons"][0]
+    assert len(json.dumps(content, indent=1).splitlines()) < 200
+    written = json.loads(path.read_text())  # a file has all
+    assert len(written["models"][0]["seconds"]["wall"]) == 5
+    assert len(written["comparisons"][0]["ratios"]) == 5
+
+
+def test_too_few_samples_are_said_to_be_too_few() -> None:
+    text = " ".join(run("lenet5", "--repeats", "2", "--seconds", "0").stdout.split())
+    assert "2 samples are too few for p99 (100), p90 (10) and an interval of 95 % (6)" in text
+    assert "Intervals are within this run" in text
+    assert as_json("lenet5")["models"][0]["seconds"]["too_few"].startswith("5 samples are")
+    many = run("lenet5", "--repeats", "100", "--seconds", "0").stdout
+    assert "too few" not in many
 
 
 def test_what_is_timed_is_the_model_on_its_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +202,28 @@ def test_a_model_of_a_file_is_measured(tmp_path: Path) -> None:
     (model,) = as_json(f"{path}:Net", "--input", "6")["models"]
     assert model["class"] == "Net"
     assert model["weight_bytes"] == 4 * (6 * 4 + 4)
-    assert not model["untrained"]
+    assert model["untrained"]
+
+
+@pytest.mark.parametrize(
+    ("made", "untrained"),
+    [
+        ("Linear(6, 4)", True),
+        ("Linear(6, 4, rng=np.random.default_rng(0))", False),  # its own business, and always so
+    ],
+)
+def test_weights_that_a_file_draws_anew_are_called_random(
+    tmp_path: Path, made: str, untrained: bool
+) -> None:
+    path = tmp_path / "my_model.py"
+    path.write_text("import numpy as np\n" + OWN.replace("Linear(6, 4)", made))
+    name = f"{path}:Net"
+    assert candidate(name, (6,), 1, None).untrained is untrained
+    said = "weights drawn at random" in run(name, "--input", "6").stdout
+    assert said is untrained
+    weights = tmp_path / "w.safetensors"
+    save(candidate(name, (6,), 1, None).model.state_dict(), weights)
+    assert not candidate(f"{name}@{weights}", (6,), 1, None).untrained
 
 
 def test_accuracy_is_that_of_the_trainers_own_evaluation() -> None:
@@ -248,6 +307,35 @@ def test_a_scenario_asks_in_its_own_way(scenario: str, metric: str) -> None:
     assert metric in text
 
 
+SCORE = Score("Offline", "samples a second", 7032.4, 1, 960, 1.0, 0, (6990.2, 11_764.2))
+
+
+def test_a_scenario_shows_interval_processor_and_batch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = candidate("lenet5", None, 1, None)
+    show_scenario(Screen(), [one], [replace(SCORE, at_once=32, cpu_share=0.5)], [None])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "7,032 6,990 to 11,760 960 0.50" in text
+    assert "lenet5: 32 at a time, as --batch says." in text
+    assert "lenet5 had the processor for 50 % of the time only" in text
+    assert "Intervals are within this run" in text
+    show_scenario(Screen(), [one], [replace(SCORE, cpu_share=0.99)], [None])
+    assert "had the processor" not in capsys.readouterr().out
+
+
+def test_a_servers_rate_stands_between_one_that_held_and_one_that_did_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trials = tuple(Trial(rate, 0.1, rate < 7100) for rate in (7032.4, 14_000.0, 7300.0))
+    score = replace(SCORE, scenario="Server", interval=None, trials=trials, at_once=4)
+    show_scenario(Screen(), [candidate("lenet5", None, 1, None)], [score], [None])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "7,032 a second held and 7,300 did not" in text
+    assert "4 at a time at most, as --batch says" in text
+    assert "interval 9" not in text
+
+
 def test_a_server_is_searched_for_its_rate() -> None:
     (model,) = as_json("lenet5", "--scenario", "server", "--bound", "5", "--batch", "4")["models"]
     assert model["metric"] == "queries a second with p99 below 5 ms"
@@ -266,6 +354,7 @@ def test_a_server_is_searched_for_its_rate() -> None:
         (["lenet5", "--scenario", "multi-stream", "--batch", "2"], "asks 8 at a time"),
         (["lenet5", "--out", "nowhere/r.json"], "there is no folder nowhere"),
         (["lenet5", "--kernels", "slow"], "slow"),
+        (["lenet5", "--samples"], "--samples is about --json"),
         ([], "Missing argument"),
     ],
 )

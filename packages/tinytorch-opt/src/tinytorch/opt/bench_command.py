@@ -56,9 +56,13 @@ SETS = "mnist", "fashion-mnist", "cifar-10", "drawn"
 @click.option("--kernels", default="fast", show_default=True, metavar="SET", help="plain or fast.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all draws.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JSON."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write JSON, every single time in it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--samples", is_flag=True, help="With --json: every single time in it.")
 def bench(
     models: tuple[str, ...],
     batch: int | None,
@@ -73,8 +77,11 @@ def bench(
     seed: int,
     out: Path | None,
     as_json: bool,
+    samples: bool,
 ) -> None:
     """Measure MODELS: latency with its interval, bytes, memory, accuracy, energy.
+
+    A model given twice, or --against itself, is measured twice: that shows what chance does.
 
     MODEL is lenet5, resnet8, chargpt, ... or a class in a file of yours: my_model.py:Net with
     --input. @FILE.safetensors gives it weights. Without --data the input is drawn at random.
@@ -89,7 +96,9 @@ def bench(
     from tinytorch.tito.screen import Screen
 
     _require_sense(scenario, against, batch, out)
-    names = list(dict.fromkeys([*([against] if against else []), *models]))
+    if samples and not as_json:
+        raise click.UsageError("--samples is about --json: give both, or --out FILE, which has all")
+    names = bench_models.names_of(models, against)
     here = environment()  # before the measurements are what keeps it busy
     screen = Screen(quiet=as_json)
     images = bench_models.DATA[data]() if data else None
@@ -122,6 +131,7 @@ def bench(
             "bound_ms": bound if scenario == "server" else None,
         },
     }
+    printed: dict[str, Any] = {}  # what is shorter on a screen than in a file
     with chosen:
         if scenario:
             size_at_once = batch or (32 if scenario == "offline" else 1)
@@ -146,6 +156,9 @@ def bench(
             front = bench_models.front_of(found)
             content["models"] = [one.record() for one in found]
             content["comparisons"] = [pair.record() for pair in pairs]
+            if not samples:
+                printed["models"] = [one.record(samples=False) for one in found]
+                printed["comparisons"] = [pair.record(samples=False) for pair in pairs]
             content["pareto_front"] = list(front.front) if front else None
             show(screen, found, pairs)
             if front:
@@ -156,7 +169,7 @@ def bench(
         write_atomically(out, json.dumps(content, indent=1) + "\n")
         screen.say(f"Written: {out}")
     if as_json:
-        emit(content)
+        emit({**content, **printed})
 
 
 def show_machine(screen: Screen, here: Environment) -> None:
@@ -174,6 +187,7 @@ def show_machine(screen: Screen, here: Environment) -> None:
 def show(screen: Screen, found: Sequence[Measured], pairs: Sequence[Against]) -> None:
     """Write the table of models, what to know of single rows, and the comparisons."""
     from tinytorch.core.measurement import in_bytes, in_seconds
+    from tinytorch.opt.benchmarking import too_few
     from tinytorch.opt.energy import in_joules
 
     measured = found[0].energy.joules is not None
@@ -206,13 +220,16 @@ def show(screen: Screen, found: Sequence[Measured], pairs: Sequence[Against]) ->
             f"after {b.warm_up} to warm up, {outliers} kept, CPU/wall "
             f"{b.cpu_share:.2f}" + (", weights drawn at random" if one.untrained else "")
         )
+        if few := too_few(len(b.wall), b.confidence):
+            screen.notice(f"{one.name}: {few}.")
         if not b.steady:
             screen.notice(f"{one.name} was still getting faster when its warm-up ended.")
         if b.cpu_share < WAITED:
             screen.notice(
-                f"{one.name} had the processor for {100 * b.cpu_share:.0f} % of the time only: "
-                "other programs ran, and p90 and p99 are theirs as well."
+                f"{one.name} {_waited(b.cpu_share)}: other programs ran, and p90 and p99 are "
+                "theirs as well."
             )
+    screen.say("Intervals are within this run: the median of another one may lie outside.")
     if not measured:
         screen.say(f"Energy: {found[0].energy}.")
     for pair in pairs:
@@ -226,32 +243,49 @@ def show_scenario(
     accuracies: Sequence[float | None],
 ) -> None:
     """Write one line a model, and in which way it was asked."""
-    from tinytorch.core.measurement import in_seconds
     from tinytorch.opt.scenarios import STYLE
 
     score = scores[0]
-    rate = "a second" in score.metric
     rows = [
         [
             one.name,
-            f"{score.value:.4g}" if rate else in_seconds(score.value),
-            " to ".join(in_seconds(bound) for bound in score.interval) if score.interval else "",
+            score.shown(score.value),
+            " to ".join(map(score.shown, score.interval)) if score.interval else "",
             f"{score.samples:,}",
+            f"{score.cpu_share:.2f}" if score.cpu_share is not None else "",
             _percent(accuracy) if accuracy is not None else "",
         ]
         for one, score, accuracy in zip(ready, scores, accuracies, strict=True)
     ]
-    headers = ["model", score.metric, "95 % interval", "samples", "accuracy"]
-    kept = [i for i in range(5) if any(row[i] for row in rows)]
+    headers = ["model", score.metric, "95 % interval", "samples", "CPU/wall", "accuracy"]
+    kept = [i for i in range(len(headers)) if any(row[i] for row in rows)]
     screen.line(f"{score.scenario} ({STYLE})", "bold")
     screen.table(
         [headers[i] for i in kept],
         [[row[i] for i in kept] for row in rows],
         right=range(1, len(kept)),
     )
-    for one in ready:
-        if one.untrained:
-            screen.say(f"{one.name}: weights drawn at random.")
+    for one, found in zip(ready, scores, strict=True):
+        about = f"{found.at_once} at a time"
+        if found.scenario in ("Offline", "Server"):
+            about += " at most" * (found.scenario == "Server") + ", as --batch says"
+        if found.failed is not None:
+            about += (
+                f"; {found.shown(found.value)} a second held and {found.shown(found.failed)} did "
+                "not: a search found it, so there is no interval"
+            )
+        screen.say(f"{one.name}: {about}" + (", weights drawn at random." * one.untrained or "."))
+        if found.cpu_share is not None and found.cpu_share < WAITED:
+            screen.notice(
+                f"{one.name} {_waited(found.cpu_share)}: other programs ran, and "
+                "the result is theirs as well."
+            )
+    if score.interval:
+        screen.say("Intervals are within this run: the result of another may lie outside.")
+
+
+def _waited(share: float) -> str:
+    return f"had the processor for {100 * share:.0f} % of the time only"
 
 
 def _listed(front: Any) -> str:

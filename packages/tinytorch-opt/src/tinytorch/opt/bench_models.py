@@ -2,6 +2,11 @@
 
 Left out: what is typed and what is shown (`bench_command.py`), and how each number comes about
 (`benchmarking.py`, `scenarios.py`, `energy.py`).
+
+Peak memory here is what one call without gradients holds at once, as `tracemalloc` sees it: results
+that are alive, Python's objects, and what a kernel makes for itself on the way. Others count
+otherwise. LeNet-5, one image: 37.6 kB in `tito profile` and `budgets.plan` (results alone), 44.9 kB
+here, and 67.6 kB from `tinytorch.measure(model, x)` outside of `no_grad`, which keeps a record.
 """
 
 from __future__ import annotations
@@ -11,6 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinytorch.core.context import no_grad
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module
@@ -19,7 +26,7 @@ from tinytorch.core.tensor import Tensor
 from tinytorch.datasets import CIFAR10, MNIST, FashionMNIST, ImageDataset
 from tinytorch.datasets.drawn import DrawnDigits
 from tinytorch.opt import scenarios
-from tinytorch.opt.benchmarking import Benchmark, Comparison, benchmark, compare, holm
+from tinytorch.opt.benchmarking import Benchmark, Comparison, benchmark, compare, holm, too_few
 from tinytorch.opt.choosing_models import (
     ChoiceError,
     Shape,
@@ -44,7 +51,8 @@ DRAWN = 64  # random examples that a scenario draws its samples from, where ther
 class Candidate:
     """A model, ready to be measured.
 
-    untrained  whether its weights are drawn at random, so that its accuracy means nothing
+    untrained  whether its weights are drawn at random, so that its accuracy means nothing. A
+               file's model without @WEIGHTS is made twice: drawn weights are others then
     x          a batch for it, (batch, *shape)
     data       labelled images to judge it by
     """
@@ -103,9 +111,11 @@ class Measured:
     accuracy: float | None
     energy: Energy
 
-    def record(self) -> dict[str, Any]:
-        """All of it, single times included, as JSON can hold it."""
+    def record(self, samples: bool = True) -> dict[str, Any]:
+        """All of it as JSON can hold it; without `samples` single times are only counted."""
         b = self.latency
+        every = {"outliers": b.outliers, "wall": list(b.wall), "cpu": list(b.cpu)}
+        counts = {"samples": len(b.wall), "outlier_count": len(b.outliers)}
         return {
             **self.candidate.facts(),
             "seconds": {
@@ -118,9 +128,9 @@ class Measured:
                 "calls_per_sample": b.calls,
                 "warm_up_samples": b.warm_up,
                 "steady": b.steady,
-                "outliers": b.outliers,
-                "wall": list(b.wall),
-                "cpu": list(b.cpu),
+                "too_few": too_few(len(b.wall), b.confidence),
+                **counts,
+                **(every if samples else {}),
             },
             "peak_bytes": self.peak_bytes,
             "accuracy": self.accuracy,
@@ -137,15 +147,19 @@ class Against:
     comparison: Comparison
     adjusted: float
 
-    def record(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it."""
+    def record(self, samples: bool = True) -> dict[str, Any]:
+        """All of it as JSON can hold it; without `samples` the pairs are only counted."""
+        content = asdict(self.comparison)
+        if not samples:
+            del content["ratios"]
         return {
             "old": self.old,
             "new": self.new,
             "ratio": self.comparison.ratio,
             "verdict": self.verdict,
             "adjusted_p": self.adjusted,
-            **asdict(self.comparison),
+            "pairs": len(self.comparison.ratios),
+            **content,
         }
 
     @property
@@ -172,7 +186,10 @@ def candidate(
                 f"{images.shape[1:]}: choose other data, or another model"
             )
         x = Tensor(images)
-    untrained = ".py" not in name and not has_trained_weights(name)
+    if ".py" in name:
+        untrained = "@" not in name and _drawn_anew(model, name, shape)
+    else:
+        untrained = not has_trained_weights(name)
     try:
         with no_grad():
             model(x)
@@ -185,12 +202,44 @@ def candidate(
     return Candidate(name, model, size, untrained, x, data)
 
 
+def _drawn_anew(model: Module, name: str, shape: Shape | None) -> bool:
+    """Whether making the model of a file once more gives other weights: then they are random."""
+    before, after = model.state_dict(), model_named(name, shape)[0].state_dict()
+    return any(
+        key not in after or not np.array_equal(array, after[key]) for key, array in before.items()
+    )
+
+
+def names_of(models: Sequence[str], against: str | None) -> list[str]:
+    """What is measured, in order: first what the others are compared with, which stands in once.
+
+    A model given again is measured again: compared with itself, it shows what chance does.
+
+    >>> names_of(["resnet8", "lenet5"], "lenet5")
+    ['lenet5', 'resnet8']
+    >>> names_of(["lenet5"], "lenet5"), names_of(["lenet5", "lenet5"], "lenet5")
+    (['lenet5', 'lenet5'], ['lenet5', 'lenet5'])
+    """
+    others = list(models)
+    if against is None:
+        return others
+    if against in others and len(others) > 1:
+        others.remove(against)
+    return [against, *others]
+
+
 def with_short_names(found: Sequence[Candidate]) -> list[Candidate]:
-    """The same, called by the names of their files without folders, unless two would be alike."""
-    names = ["@".join(Path(part).name for part in one.name.split("@")) for one in found]
-    if len(set(names)) < len(names):
-        return list(found)
-    return [replace(one, name=name) for one, name in zip(found, names, strict=True)]
+    """The same, called by the names of their files without folders, unless two would be alike.
+
+    One that was given twice has a number: "lenet5", "lenet5 (2)".
+    """
+    full = [one.name for one in found]
+    names = ["@".join(Path(part).name for part in name.split("@")) for name in full]
+    if len(set(names)) < len(set(full)):
+        names = full
+    earlier = [names[:i].count(name) for i, name in enumerate(names)]
+    numbered = [f"{name} ({n + 1})" if n else name for name, n in zip(names, earlier, strict=True)]
+    return [replace(one, name=name) for one, name in zip(found, numbered, strict=True)]
 
 
 def measured(one: Candidate, repeats: int, seconds: float, seed: int = 0) -> Measured:
