@@ -175,6 +175,35 @@ def test_nan_is_reported_with_layer_and_batch(wrong: float) -> None:
         observe(model, [good, bad])
 
 
+def test_one_array_in_place_of_batches_is_told_from_a_list() -> None:
+    model, x = Sequential(Linear(2, 2)), np.eye(2, dtype=np.float32)
+    for array in (x, Tensor(x)):
+        with pytest.raises(TypeError, match=r"an array \(2, 2\) instead of a list .*\[x\]"):
+            observe(model, array)
+    assert list(observe(model, [x])) == ["0"]
+
+
+@pytest.mark.parametrize("make", OBSERVERS)
+@pytest.mark.parametrize("value", [0.0, 3.5])
+def test_examples_that_are_one_constant_are_refused(make: Any, value: float) -> None:
+    x = np.full((40, 2), value, np.float32)
+    with pytest.raises(ValueError, match=rf"layer '0' saw no number but {value:g}: .*typical"):
+        observe(Sequential(Linear(2, 2)), [x, x], make)
+
+
+def test_a_constant_in_each_batch_is_enough_where_they_differ() -> None:
+    zeros, ones = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
+    assert observe(Sequential(Linear(2, 2)), [zeros, ones])["0"].range() == (0, 1)
+
+
+def test_an_inner_layer_that_saw_only_zeros_is_named_in_a_warning() -> None:
+    model = Sequential(Linear(2, 3), ReLU(), Linear(3, 2))
+    model[0].bias.data[...] = -1e3  # type: ignore[union-attr]
+    x = np.eye(2, dtype=np.float32)
+    with pytest.warns(UserWarning, match=r"layer '2' saw no number but 0: .*skip=\['2'\]"):
+        observe(model, [x])
+
+
 def test_no_batches_are_reported() -> None:
     with pytest.raises(ValueError, match="no batches"):
         observe(Sequential(Linear(2, 2)), iter([]))

@@ -22,7 +22,8 @@ from tinytorch.core.training import Trainer, evaluate
 from tinytorch.data import DataLoader, TensorDataset
 from tinytorch.datasets import MNIST, DrawnDigits, available
 from tinytorch.opt.fine_tuning import Rounded, convert, fake_quantize, prepare
-from tinytorch.opt.quantization import Quantization, affine, quantize
+from tinytorch.opt.int4 import quantize_weights
+from tinytorch.opt.quantization import Quantization, affine, quantize, state_bytes
 
 
 def examples(seed: int, *shape: int) -> Any:
@@ -112,6 +113,16 @@ def test_without_training_it_becomes_what_quantize_makes(bits: int) -> None:
     assert small.keys() == directly.keys()
     for name, array in directly.items():
         np.testing.assert_array_equal(array, small[name])
+
+
+def test_four_bits_take_the_place_of_eight_and_the_help_says_so() -> None:
+    model, x = Sequential(Linear(64, 64, rng=np.random.default_rng(0))), examples(1, 8, 64)
+    four, eight = (state_bytes(convert(prepare(model, [x], bits=bits))) for bits in (4, 8))
+    assert four == eight
+    assert state_bytes(quantize_weights(model)) < 0.7 * four
+    text = " ".join((convert.__doc__ or "").split())
+    assert "a model of 4 bits is as large as one of 8" in text
+    assert "`quantize_weights`" in text
 
 
 def test_a_prepared_model_trains_its_own_parameters_and_no_scale() -> None:

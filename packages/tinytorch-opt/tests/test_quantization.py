@@ -384,6 +384,35 @@ def test_targets_are_not_looked_at_and_no_batches_is_an_error() -> None:
         quantize(model, [])
 
 
+def test_one_array_in_place_of_batches_is_refused_before_it_is_cut_up() -> None:
+    model = Sequential(Conv2d(1, 2, 3, rng=np.random.default_rng(0)))
+    with pytest.raises(TypeError, match=r"an array \(8, 1, 5, 5\) instead of a list .*\[x\]"):
+        quantize(model, examples(0, 8, 1, 5, 5))
+
+
+def test_examples_of_zeros_are_refused_with_the_name_of_the_layer() -> None:
+    with pytest.raises(ValueError, match="layer '0' saw no number but 0"):
+        quantize(LeNet5(), [np.zeros((4, 1, 28, 28), np.float32)])
+
+
+@pytest.mark.parametrize("bits", [4.5, 8.0, "8", None])
+def test_bits_are_a_whole_number(bits: Any) -> None:
+    with pytest.raises(TypeError, match=r"bits=.*: a whole number, 2 to 8"):
+        quantize(Sequential(Linear(4, 2)), [examples(0, 8, 4)], bits=bits)
+    assert symmetric(1, bits=np.int64(4)).bits == 4
+
+
+def test_a_model_with_nothing_to_quantise_is_refused() -> None:
+    x = examples(0, 8, 4)
+    with pytest.raises(ValueError, match="Sequential has no Linear and no Conv2d"):
+        quantize(Sequential(ReLU()), [x])
+    model = Sequential(Linear(4, 2, rng=np.random.default_rng(0)))
+    with pytest.raises(ValueError, match="besides those of skip: 0"):
+        quantize(model, [x], skip=["0"])
+    with pytest.raises(ValueError, match="is quantised already: start from the model of floats"):
+        quantize(quantize(model, [x]), [x])
+
+
 class Forked(Module):
     """A layer that only some inputs reach."""
 

@@ -8,6 +8,7 @@ ranges (`quantization.py`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -191,13 +192,17 @@ def observe(
     observer  makes an observer: MinMax, lambda: Percentile(99.9), Entropy
     layers    by dotted name; None means every one that calls `linear` or `conv2d`
 
-    Returns an observer for each layer, by name. Raises ValueError for NaN or infinity, naming the
-    layer and the batch, for no batches at all, and for a layer of `layers` that none reached.
+    Returns an observer for each layer, by name. Raises TypeError for one array instead of batches;
+    ValueError for NaN or infinity, naming the layer and the batch, for no batches at all, for a
+    layer of `layers` that none reached, and where the first layer saw one constant, so that the
+    examples tell nothing. Warns (UserWarning) of a later layer that did: it has no range.
     """
+    require_batches(batches)
     names = {module: name for name, module in model.named_modules()}
     if layers is not None:
         names = {module: name for name, module in layers.items()}
     found: dict[str, Observer] = {}
+    ends: dict[str, tuple[float, float]] = {}  # whatever the observers make of it
     count = 0
 
     def hear(event: Event) -> None:
@@ -213,6 +218,8 @@ def observe(
                     f"{count + 1}: look for it in the data, or in the layers before"
                 )
             found.setdefault(name, observer()).observe(x)
+            low, high = ends.get(name, (np.inf, -np.inf))
+            ends[name] = (float(x.min(initial=low)), float(x.max(initial=high)))
 
     quiet = np.errstate(invalid="ignore", over="ignore")  # what is no number is reported above
     with no_grad(), evaluating(model), listening(hear), quiet:
@@ -227,7 +234,39 @@ def observe(
             f"calibration: no input reached {', '.join(missed)}: choose examples that do, or leave "
             "these layers as they are, skip=[...]"
         )
+    require_variety(ends)
     return found
+
+
+def require_variety(ends: Mapping[str, tuple[float, float]]) -> None:
+    """Raise ValueError where the first layer saw one constant, warn where a later one did.
+
+    ends  the smallest and the largest number that each layer saw, in the order of the calls
+    """
+    for place, (name, (low, high)) in enumerate(ends.items()):
+        if low != high:
+            continue
+        saw = f"calibration: the layer {name!r} saw no number but {low:g}"
+        if place == 0:
+            raise ValueError(
+                f"{saw}: no range can be told from such examples. Give typical ones, prepared as "
+                "for training"
+            )
+        warnings.warn(
+            f"{saw}: its range is a guess, and other inputs will be cut off. Choose examples that "
+            f"reach it, or leave it as it is, skip=[{name!r}]",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def require_batches(batches: Any) -> None:
+    """Raise TypeError for one array: its rows would be taken for batches."""
+    if isinstance(batches, np.ndarray | Tensor):
+        raise TypeError(
+            f"calibration: an array {batches.shape} instead of a list of batches: if it is one "
+            "batch, [x]"
+        )
 
 
 def inputs_of(batch: Any) -> Tensor:

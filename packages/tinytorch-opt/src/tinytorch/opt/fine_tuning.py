@@ -148,7 +148,10 @@ def convert(model: Module) -> Module:
     """Return a copy in which each `Rounded` layer is the quantised one, with integers.
 
     It computes what the prepared model did, but for the bias, which is now rounded too, to steps of
-    input_scale * weight_scale. Raises ValueError where there is none.
+    input_scale * weight_scale. Weights of fewer than 8 bits are still kept in int8, a byte for
+    each, so that a model of 4 bits is as large as one of 8: it shows what 4 bits lose, and does not
+    save them. `quantize_weights` (int4.py) keeps two weights in a byte, and `pack` (packing.py)
+    makes small files. Raises ValueError where no layer is prepared.
     """
     exchange: dict[str, Module] = {}
     for name, each in model.named_modules():

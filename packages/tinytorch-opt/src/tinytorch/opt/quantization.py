@@ -14,6 +14,7 @@ fast forms (`kernels/integer.py`).
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,7 @@ from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Linear, Module
 from tinytorch.core.primitive import Array, primitive
 from tinytorch.core.tensor import Tensor
-from tinytorch.opt.calibration import MinMax, Observer, inputs_of, observe
+from tinytorch.opt.calibration import MinMax, Observer, inputs_of, observe, require_batches
 from tinytorch.opt.folding import fold_batch_norm
 from tinytorch.opt.surgery import replaced
 
@@ -36,6 +37,10 @@ LARGEST_BIAS = 2**30
 # From real numbers to integers and back
 def limits(bits: int) -> tuple[int, int]:
     """The smallest and largest integer of so many bits, 2 to 8: (-128, 127) of eight."""
+    try:
+        bits = operator.index(bits)
+    except TypeError:
+        raise TypeError(f"bits={bits!r}: a whole number, 2 to 8") from None
     if not 2 <= bits <= 8:
         raise ValueError(f"{bits} bits: int8 holds from 2 to 8 of them")
     return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
@@ -342,8 +347,10 @@ def quantize(
     per_channel       whether each output channel's weights have a scale of their own
     skip              layers, by dotted name, that stay as they are
 
-    Batch normalisation is folded into the convolutions first. Raises ValueError for batches with
-    NaN, for none, and for a layer that they do not reach.
+    Batch normalisation is folded into the convolutions first. Raises TypeError for one array
+    instead of batches and for bits that are no whole number; ValueError for batches with NaN, for
+    none, for a layer that they do not reach, for examples that are one constant, and for a model
+    without a layer to quantise. Warns of an inner layer that saw nothing but one constant.
     """
     model, scales = input_scales(model, batches, observer, bits, symmetric_inputs, skip)
     layers = dict(model.named_modules())
@@ -368,6 +375,10 @@ def input_scales(
 
     Arguments and errors are those of `quantize`.
     """
+    limits(bits)
+    require_batches(batches)
+    if not quantizable(model, skip := list(skip)):
+        raise ValueError(nothing_in(model, skip))
     stream = (inputs_of(batch) for batch in batches)
     first = next(stream, None)
     if first is None:
@@ -394,6 +405,16 @@ def quantizable(model: Module, skip: Iterable[str] = ()) -> dict[str, Module]:
         if name not in layers:
             raise KeyError(f"skip: no layer {name!r}; there are {', '.join(layers)}")
     return {name: each for name, each in layers.items() if name not in skip}
+
+
+def nothing_in(model: Module, skip: Iterable[str]) -> str:
+    """Why `quantize` finds no layer in a model."""
+    name = type(model).__name__
+    if any(isinstance(each, QuantizedLayer) for each in model.modules()):
+        return f"quantize: {name} is quantised already: start from the model of floats"
+    if skipped := ", ".join(skip):
+        return f"quantize: {name} has no layer to quantise besides those of skip: {skipped}"
+    return f"quantize: {name} has no Linear and no Conv2d that could be quantised"
 
 
 def state_bytes(model: Module) -> int:
