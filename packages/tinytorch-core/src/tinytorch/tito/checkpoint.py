@@ -152,7 +152,8 @@ def line(known: list[Answer]) -> str:
     listed = f" ({', '.join(yes)})" if yes else ""
     also = f", not yet: {', '.join(no)}" if no else ""
     later = len(known) - len(here)
-    more = f" {later} more come with further packages." if later else ""
+    come = "comes with a further package" if later == 1 else "come with further packages"
+    more = f" {later} more {come}." if later else ""
     return f"Checkpoints: {len(yes)} of {len(here)} answered yes{listed}{also}.{more}"
 
 
