@@ -23,8 +23,10 @@ from tinytorch.core.activations import relu
 from tinytorch.core.context import current, no_grad
 from tinytorch.core.layers import Linear, Module, Sequential
 from tinytorch.core.losses import CrossEntropyLoss
+from tinytorch.core.measurement import peak_bytes
 from tinytorch.core.primitive import gradient, primitive
 from tinytorch.core.tensor import Tensor
+from tinytorch.opt.budgets import plan
 from tinytorch.opt.profile_rows import OUTSIDE, Row
 from tinytorch.opt.profile_table import grid
 from tinytorch.opt.profiling import Call, Profiler, overhead
@@ -435,6 +437,27 @@ def test_the_table_has_a_line_for_each_primitive_and_says_where_the_time_went() 
     assert len(p.table(limit=2).splitlines()) == len(lines) - len(names) + 2
     widths = {len(line) for line in lines[: 3 + len(names)]}
     assert len(widths) == 1
+
+
+def test_the_table_says_that_its_rate_counts_more_than_flops() -> None:
+    p = profiled_lenet()
+    [row] = [row for row in p.rows() if row.name == "relu"]
+    assert row.flops == 0
+    assert row.operations_per_second == pytest.approx(row.other / row.total * 1e9)
+    assert row.operations_per_second > 0
+    assert "GFLOP/s counts FLOPs and Other." in " ".join(p.table().split())
+
+
+def test_peaks_are_those_that_the_pages_tell_apart() -> None:
+    model, x = LeNet5().eval(), Tensor(np.zeros((1, 1, 28, 28), np.float32))
+    with no_grad(), Profiler(model) as p:
+        model(x)
+    # relu after the first convolution: what it reads and what it makes, (6, 28, 28) float32 each
+    assert p.memory.peak == 2 * 4 * 6 * 28 * 28 == 37_632
+    assert plan(model, x).peak_bytes == p.memory.peak
+    with no_grad():
+        assert 37_632 < peak_bytes(model, x) < 60_000
+    assert peak_bytes(model, x) > 60_000  # with a record
 
 
 def test_layers_in_order_stand_below_the_one_around_them_with_their_class() -> None:

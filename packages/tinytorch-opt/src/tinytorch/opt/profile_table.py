@@ -1,5 +1,13 @@
 """A profile as text: columns as PyTorch's profiler prints them, and below what they add up to.
 
+GFLOP/s is a rate of all arithmetic, FLOPs (in products) and Other, as the roofline's op/s: a ReLU
+has no FLOPs and a rate all the same. The text below the table says so.
+
+Peak is what calls made and somebody held at once: results, and in training what records keep for
+the way back. It is the `activations` of `budgets.plan` where gradients are off, but for the input:
+37.6 kB for LeNet-5 and one image. `tito bench` and `tinytorch.measure` show more, because
+`tracemalloc` also sees Python's objects and what a kernel takes for itself while it runs.
+
 Left out: what is in the rows (`profile_rows.py`).
 """
 
@@ -135,7 +143,8 @@ def summary(profile: Profiler) -> list[str]:
         lines.append(
             f"Operations: {in_count(all_.flops)} FLOPs{some} in products (2 for each multiply-add) "
             f"and {in_count(all_.other)} others; {all_.operations_per_second / 1e9:.3g} GFLOP/s "
-            f"and {all_.bytes_per_second / 1e9:.3g} GB/s while in primitives."
+            f"and {all_.bytes_per_second / 1e9:.3g} GB/s while in primitives. GFLOP/s counts FLOPs "
+            "and Other."
         )
     if all_.unknown:
         lines.append(
