@@ -5,6 +5,7 @@ Left out: what is typed and shown (`export_command.py`), and how a file is writt
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -176,16 +177,20 @@ def write(
     how: dict[str, Any] = {
         "opset": opset, "activations": activations, "metadata": metadata_of(one, data)
     }  # fmt: skip
-    if cache:
-        if not isinstance(model, Transformer):
-            raise ChoiceError(f"--cache is for a transformer: {one.source} has no keys and values")
-        proto = export_with_cache(model, path, **how)
-    else:
-        axes, example = {"input": {0: "batch"}}, one.example
-        if isinstance(model, Transformer):
-            axes["input"][1] = "sequence"
-            example = example[:, : max(1, example.shape[1] // 2)]  # longer ones are tried, too
-        proto = export(model, example, path, axes=axes, **how)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "onnxruntime is not installed")  # the command says so
+        if cache:
+            if not isinstance(model, Transformer):
+                raise ChoiceError(
+                    f"--cache is for a transformer: {one.source} has no keys and values"
+                )
+            proto = export_with_cache(model, path, **how)
+        else:
+            axes, example = {"input": {0: "batch"}}, one.example
+            if isinstance(model, Transformer):
+                axes["input"][1] = "sequence"
+                example = example[:, : max(1, example.shape[1] // 2)]  # longer ones are tried, too
+            proto = export(model, example, path, axes=axes, **how)
     run = runtime(proto)
     judged = data is not None and not one.untrained
     return Written(
