@@ -35,7 +35,7 @@ from tinytorch.opt.onnx.writer import Array
 RTOL, ATOL = 1e-4, 1e-5
 BATCHES = (1, 2, 5)
 LARGEST = 64  # batch that is tried, where the results of all calls are together
-MOST_NUMBERS = 2**23  # at most: 32 MiB
+MOST_NUMBERS = 2**24  # at most: 64 MiB
 # Unless told so, ONNX Runtime rounds what is multiplied with weights of four bits to eight, which
 # moves answers by a percent. Here it is asked whether the file is right, so it is told.
 FLOATS_TIMES_FOUR_BITS = "session.qdq_matmulnbits_accuracy_level", "1"
