@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tinytorch.nn import Flatten, Linear, Sequential
 from tinytorch.opt.benchmarking import percentile
 from tinytorch.opt.scenarios import (
     Score,
+    Trial,
     _served,
     accuracy,
     answers_of,
@@ -350,6 +352,9 @@ def test_a_servers_score_names_the_lowest_rate_that_failed_above_it() -> None:
     assert score.value < score.failed <= 1.05 * score.value
     assert score.interval is None
     assert Score("Server", "queries a second", 1.0, 1, 1, 1.0, 0).failed is None
+    rates = ((5.0, False), (8.0, True), (20.0, False), (9.0, False))
+    trials = tuple(Trial(rate, 0.1, passed) for rate, passed in rates)
+    assert replace(score, value=7.0, trials=trials).failed == 9.0
 
 
 def test_rates_are_written_in_one_way_however_large_they_are() -> None:

@@ -86,6 +86,9 @@ def bench(
     MODEL is lenet5, resnet8, chargpt, ... or a class in a file of yours: my_model.py:Net with
     --input. @FILE.safetensors gives it weights. Without --data the input is drawn at random.
 
+    Peak memory is all that one call holds at once, Python's objects and what kernels take for a
+    while among it; `tito profile` and a budget count results alone, and show less.
+
     Matrix products use one thread; OMP_NUM_THREADS=2 in the environment asks for two.
     """
     one_thread()

@@ -13,9 +13,10 @@ Left out: whatever passes no door. Python between the calls, optimizers, and the
 that `backward` forms itself are seen only as time outside of primitives; the inside of a call, by
 nobody. While somebody listens, records keep all their arrays (core's `thrift.py` lets nothing go),
 so that memory in training is that of a profiled step; `tinytorch.measure` finds that of a plain
-one. A thread is heard only where it runs in a copy of this context; `BatchParallel` (`parallel.py`)
-starts none while somebody listens. Of several listeners, the later ones' forward times contain
-what the earlier ones took.
+one. Which peak is which among the pages of this tier is said in `profile_table.py`. A thread is
+heard only where it runs in a copy of this context; `BatchParallel` (`parallel.py`) starts none
+while somebody listens. Of several listeners, the later ones' forward times contain what the
+earlier ones took.
 """
 
 from __future__ import annotations
