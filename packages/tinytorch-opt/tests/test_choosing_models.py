@@ -18,6 +18,9 @@ from tinytorch.opt.choosing_models import (
     shape_from,
     vocabulary,
 )
+from tinytorch.opt.packing import pack
+from tinytorch.opt.quantization import quantize
+from tinytorch.opt.quantized_files import save_quantized
 
 OWN = """
 from tinytorch.nn import Linear, Module
@@ -82,6 +85,29 @@ def test_weights_after_an_at_sign_are_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, state[name])
     with pytest.raises(ValueError, match="does not fit ResNet8"):
         model_named(f"resnet8@{path}")
+
+
+def test_weights_of_another_model_are_told_in_few_lines_and_always_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "gpt.safetensors"
+    more = model_named("chargpt")[0].state_dict()
+    save(LeNet5().state_dict() | more, path)
+    with pytest.raises(ChoiceError) as refused:
+        model_named(f"lenet5@{path}")
+    lines = str(refused.value).splitlines()
+    assert lines[0] == f"{path}: this state does not fit LeNet5:"
+    shown = [f"  {name}: unexpected" for name in sorted(more)[:6]]  # a file has no order
+    assert lines[1:] == [*shown, f"  and {len(more) - 6} more: is it of another model?"]
+
+
+def test_files_that_hold_no_plain_weights_are_told_with_what_reads_them(tmp_path: Path) -> None:
+    model = trained("lenet5")
+    pack(model, tmp_path / "w.ttpack")
+    x = np.random.default_rng(0).standard_normal((4, 1, 28, 28), np.float32)
+    save_quantized(quantize(model, [x]), tmp_path / "w.int8.safetensors")
+    with pytest.raises(ChoiceError, match=r"w\.ttpack is a packed file: .*unpack\(path, model\)"):
+        model_named(f"lenet5@{tmp_path / 'w.ttpack'}")
+    with pytest.raises(ChoiceError, match=r"a quantised model, which .*load_quantized\(path, mod"):
+        model_named(f"lenet5@{tmp_path / 'w.int8.safetensors'}")
 
 
 @pytest.mark.parametrize(("name", "width"), [("Net", 3), ("small", 2), ("ready", 5)])

@@ -90,6 +90,11 @@ def test_the_same_seed_makes_the_same_file(tmp_path: Path) -> None:
     assert first == again != other
 
 
+def test_a_data_set_without_examples_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="compress: `train` holds no examples"):
+        compress(LeNet5(), [], tmp_path / "small.ttpack")
+
+
 @needs_mnist
 @pytest.mark.once
 def test_forty_times_smaller_at_a_point_on_mnist(tmp_path: Path) -> None:

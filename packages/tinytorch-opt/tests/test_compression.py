@@ -94,6 +94,11 @@ def test_named_weights_only_are_pruned() -> None:
         magnitude_masks(network(), 0.5, names=["1.weight"])
 
 
+def test_a_share_is_a_number() -> None:
+    with pytest.raises(TypeError, match=r"sparsity='0.9': the share of weights to prune is a num"):
+        magnitude_masks(network(), "0.9")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("sparsity", [-0.1, 1, 1.5, float("nan")])
 def test_a_share_that_leaves_nothing_is_refused(sparsity: float) -> None:
     with pytest.raises(ValueError, match="at least 0, below 1"):

@@ -250,13 +250,23 @@ def test_a_model_of_other_shapes_is_refused_and_stays(tmp_path: Path) -> None:
     pack(Sequential(Linear(3, 2)), tmp_path / "m.ttpack")
     model = Sequential(Linear(2, 3))
     before = model.state_dict()
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match=r"m\.ttpack: .* does not fit") as refused:
         unpack(tmp_path / "m.ttpack", model)
+    assert "small = fitted(model, read_packed(path))" in str(refused.value)  # if it was shrunk
     np.testing.assert_array_equal(model.state_dict()["0.weight"], before["0.weight"])
     large = Sequential(Linear(400, 400))
     pack(large, tmp_path / "large.ttpack")
     with pytest.raises(ValueError, match="arrays are larger than what is allowed"):
         unpack(tmp_path / "large.ttpack", model)
+
+
+def test_a_class_in_place_of_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="model is the class LeNet5, not a model: make one first"):
+        unpack(tmp_path / "m.ttpack", LeNet5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="model is str, not a model"):
+        unpack(LeNet5(), "m.ttpack")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="model is the class LeNet5"):
+        pack(LeNet5, tmp_path / "m.ttpack")  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_written_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
@@ -266,7 +276,7 @@ def test_what_cannot_be_written_is_refused_and_the_old_file_stays(tmp_path: Path
     broken = LeNet5()
     broken.layers[0].weight.data[0, 0, 0, 0] = np.nan  # type: ignore[attr-defined]
     for how in ({"bits": 8}, {"bits": 4, "codebook": True}):
-        with pytest.raises(ValueError, match=r"0\.weight: "):
+        with pytest.raises(ValueError, match=r"^0\.weight: 1 of its values are NaN or infinite, "):
             pack(broken, path, **how)
     with pytest.raises(ValueError, match=r"0\.weight: 9 bits"):
         pack(LeNet5(), path, bits=9)

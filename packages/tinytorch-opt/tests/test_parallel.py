@@ -371,6 +371,8 @@ def test_inputs_of_different_lengths_and_results_that_are_no_rows_are_refused():
         BatchParallel(Odd(lambda x: x.sum(axis=0)), 2)(x)
     with pytest.raises(TypeError, match="the model returned a tuple"):
         BatchParallel(Odd(lambda x: (x, x)), 2)(x)
+    with pytest.raises(TypeError, match="threads='2': it is a whole number, or None"):
+        BatchParallel(mlp(), "2")
     with pytest.raises(ValueError, match="threads=0"):
         BatchParallel(mlp(), 0)
     with pytest.raises(ValueError, match='reduction="mean"'):

@@ -51,6 +51,7 @@ from tinytorch.nn import (
     Softmax,
     Tanh,
 )
+from tinytorch.opt.quantization import quantize
 from tinytorch.opt.structured import fitted, plan_shrinking, shrink, silenced
 from tinytorch.optim import Adam
 
@@ -438,6 +439,31 @@ def test_what_a_trace_cannot_see_is_noticed() -> None:
     model = Chain(lambda x: x * float(x.shape[1]))
     with pytest.raises(ValueError, match="gives something else with fewer channels"):
         shrink(lived_in(model), images(4), keep={"first": 0.5})
+
+
+def test_a_quantised_model_is_shrunk_before_and_one_without_channels_not_at_all() -> None:
+    x = images(1, 28, 28)
+    for how in (0.5, {"0": 0.5}):
+        with pytest.raises(ValueError, match="shrink: LeNet5 is quantised: shrink it first, then"):
+            shrink(quantize(LeNet5(), [x]), x, keep=how)
+    with pytest.raises(ValueError, match="no layer can shrink: Sequential makes no channels"):
+        shrink(Sequential(Softmax()), images(4), keep=0.5)
+
+
+def test_weights_that_are_no_numbers_are_named() -> None:
+    model = LeNet5()
+    model.layers[3].bias.data[2] = np.nan  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"^3\.bias holds NaN"):
+        shrink(model, images(1, 28, 28), keep=0.5)
+
+
+def test_a_share_is_told_with_its_layer_only_where_it_has_one() -> None:
+    with pytest.raises(ValueError, match=r"^keep=50: the share"):
+        shrink(LeNet5(), images(1, 28, 28), keep=50)
+    with pytest.raises(ValueError, match=r"^keep=50 of layer 0: the share"):
+        shrink(LeNet5(), images(1, 28, 28), keep={"0": 50})
+    with pytest.raises(TypeError, match=r"keep='0.5': the share of channels to keep is a number"):
+        shrink(LeNet5(), images(1, 28, 28), keep="0.5")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("keep", [0, 1.5, -1, {"0": 0.0}])

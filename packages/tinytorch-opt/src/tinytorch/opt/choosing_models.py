@@ -27,11 +27,14 @@ from tinytorch.arch.embeddings import Embedding
 from tinytorch.arch.trained import MODELS as TRAINED
 from tinytorch.arch.trained import trained
 from tinytorch.core.layers import Module
-from tinytorch.core.serialization import load
+from tinytorch.core.serialization import read
 from tinytorch.core.tensor import Tensor
+from tinytorch.opt.packing import SIGNATURE
+from tinytorch.opt.quantized_files import FORMAT
 from tinytorch.tito.blame import told
 
 Shape = tuple[int, ...]
+FAULTS = 6  # of weights that do not fit, at most so many are shown
 
 # what makes it, and the shape of one example
 KNOWN: dict[str, tuple[Callable[..., Module], Shape]] = {
@@ -61,8 +64,8 @@ def model_named(text: str, shape: Shape | None = None, *, seed: int = 0) -> tupl
 
     `lenet5` without @WEIGHTS has those that ship in tinytorch-arch; all others are drawn.
 
-    Raises ChoiceError for a text that names no model, and where the shape is missing; ValueError
-    for weights that do not fit.
+    Raises ChoiceError for a text that names no model, where the shape is missing, and for weights
+    that do not fit; ValueError for a file of weights that is damaged.
 
     >>> model, shape = model_named("lenet5")
     >>> model.num_parameters(), shape
@@ -81,9 +84,7 @@ def model_named(text: str, shape: Shape | None = None, *, seed: int = 0) -> tupl
         model, known_shape = _from_table(name, bool(weights), seed)
         shape = shape or known_shape
     if weights:
-        if not Path(weights).is_file():
-            raise ChoiceError(f"{weights}: there is no such file of weights for {name}")
-        model.load_state_dict(load(weights))
+        _load(model, name, Path(weights))
     return model.eval(), shape
 
 
@@ -159,6 +160,33 @@ def _from_table(name: str, weights: bool, seed: int) -> tuple[Module, Shape]:
     if plain in TRAINED and not weights:
         return trained(plain), shape
     return make(rng=np.random.default_rng(seed)), shape
+
+
+def _load(model: Module, name: str, path: Path) -> None:
+    """Read weights into a model. Raises ChoiceError, saying which file it is if not of floats."""
+    if not path.is_file():
+        raise ChoiceError(f"{path}: there is no such file of weights for {name}")
+    with path.open("rb") as file:
+        packed = file.read(len(SIGNATURE)) == SIGNATURE
+    if packed:
+        raise ChoiceError(
+            f"{path} is a packed file: tinytorch.opt.packing.unpack(path, model) reads it, and "
+            "tinytorch.save(model.state_dict(), path) writes what can be named here"
+        )
+    arrays, texts = read(path)
+    if texts.get("format") == FORMAT:
+        raise ChoiceError(
+            f"{path} is a file of a quantised model, which "
+            "tinytorch.opt.quantized_files.load_quantized(path, model) reads: name the weights "
+            "that it was made from here"
+        )
+    try:
+        model.load_state_dict(dict(sorted(arrays.items())))  # a file has no order of its own
+    except ValueError as error:
+        head, *faults = str(error).splitlines()
+        more = f"  and {len(faults) - FAULTS} more: is it of another model?"
+        shown = [*faults[:FAULTS], more] if len(faults) > FAULTS else faults
+        raise ChoiceError("\n".join([f"{path}: {head}", *shown])) from None
 
 
 def _from_file(text: str) -> Module:

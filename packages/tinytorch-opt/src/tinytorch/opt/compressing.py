@@ -85,13 +85,16 @@ def compress(
     temperature, alpha  of the teacher's part in it; see `distillation_loss`
     seed                of the order of the examples
 
-    Pruning grows during the first 60 % of the steps. Raises what the four parts raise.
+    Pruning grows during the first 60 % of the steps. Raises ValueError for a data set without
+    examples, and what the four parts raise.
     """
+    first = next(iter(DataLoader(train, 2)), None)
+    if first is None:
+        raise ValueError("compress: `train` holds no examples to learn from")
     rng = np.random.default_rng(seed)
     loader = DataLoader(train, batch, shuffle=True, rng=rng)
     steps = count_steps(loader, epochs)
-    example, _ = next(iter(DataLoader(train, 2)))
-    small = shrink(model, example, keep=keep)
+    small = shrink(model, first[0], keep=keep)
     end = max(1, round(0.6 * steps))
     Trainer(
         DistillationLoss(model, temperature, alpha).of(small),

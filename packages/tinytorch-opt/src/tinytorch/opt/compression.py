@@ -11,6 +11,7 @@ Left out: zeros alone make no file smaller and nothing faster. What is gained by
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -98,7 +99,9 @@ def _mask(magnitudes: list[Array], sparsity: float) -> list[Array]:
 
 
 def check_share(name: str, share: float) -> None:
-    """Raise ValueError unless a share of the weights to prune leaves some."""
+    """Raise ValueError unless a share of the weights to prune leaves some, TypeError for text."""
+    if not isinstance(share, numbers.Real):
+        raise TypeError(f"{name}={share!r}: the share of weights to prune is a number")
     if not 0 <= share < 1:
         raise ValueError(f"{name}={share}: the share of weights to prune is at least 0, below 1")
 

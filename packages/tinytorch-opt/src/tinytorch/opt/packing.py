@@ -90,8 +90,9 @@ def pack(
     metadata  texts to keep beside them
 
     The file appears complete, or the one that was there stays. Raises KeyError for a name that
-    there is none of, ValueError for values that are no numbers.
+    there is none of, ValueError for values that are no numbers, TypeError for what is no model.
     """
+    _require_model("pack(model, path)", model)
     codings = _codings(model, bits, codebook)
     content, report = to_bytes(model.state_dict(), codings, metadata)
     write_atomically(path, content)
@@ -175,15 +176,31 @@ def _cost(data: bytes) -> int:
     return min(len(data), len(_compress(COMPRESSORS.index("lzma"), data)))
 
 
+def _require_model(call: str, model: Any) -> None:
+    """Raise TypeError for what is no model: a class, or arguments the other way round."""
+    if not isinstance(model, Module):
+        kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"{call}: model is {kind}, not a model: make one first, as in LeNet5()")
+
+
 # Reading
 def unpack(path: AnyPath, model: Module) -> None:
     """Read a packed file into a model of the same shapes.
 
     Raises FileNotFoundError; ValueError for a file that is cut off, changed, something else, or of
-    a model with other shapes (`read_packed` reads those).
+    a model with other shapes: of one that was shrunk, `fitted(model, read_packed(path))` makes it.
+    TypeError for what is no model.
     """
+    _require_model("unpack(path, model)", model)
     elements = sum(array.size for array in model.state_dict().values())
-    model.load_state_dict(read_packed(path, 8 * elements + 2**16))
+    arrays = read_packed(path, 8 * elements + 2**16)
+    try:
+        model.load_state_dict(arrays)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: {error}\nOf a model that was shrunk? tinytorch.opt.structured makes one of "
+            "those sizes: small = fitted(model, read_packed(path))"
+        ) from None
 
 
 def read_packed(path: AnyPath, limit: int = LIMIT) -> dict[str, Array]:

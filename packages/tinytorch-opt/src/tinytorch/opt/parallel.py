@@ -59,6 +59,8 @@ class BatchParallel(Module):
     def __init__(
         self, model: Module, threads: int | None = None, own_statistics: bool = False
     ) -> None:
+        if threads is not None and not isinstance(threads, int | np.integer):
+            raise TypeError(f"BatchParallel: threads={threads!r}: it is a whole number, or None")
         if threads is not None and threads < 1:
             raise ValueError(f"BatchParallel: threads={threads}: there must be at least 1")
         self.model = model

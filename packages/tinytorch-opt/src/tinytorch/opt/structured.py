@@ -16,6 +16,7 @@ gives back most of what was lost.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ from tinytorch.core.tensor import Tensor
 from tinytorch.core.training import evaluating
 from tinytorch.opt.channels import Channels, Group
 from tinytorch.opt.graph import trace
+from tinytorch.opt.int4 import Int4Linear
+from tinytorch.opt.quantization import QuantizedLayer
 from tinytorch.opt.surgery import copy_of, module_at
 
 M = TypeVar("M", bound=Module)
@@ -78,8 +81,16 @@ def plan_shrinking(model: Module, *example: Any, keep: Keep, importance: str = "
     """Decide which channels go, and where their parameters lie. Arguments as for `shrink`."""
     if importance not in IMPORTANCE:
         raise ValueError(f"importance is {importance!r}; it is one of {', '.join(IMPORTANCE)}")
+    for name, values in model.state_dict().items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds NaN or infinity: of such weights none is the smallest")
     channels = Channels(trace(model, *example))
     groups = channels.groups()
+    if not groups:
+        kind = QuantizedLayer | Int4Linear
+        quantised = any(isinstance(module, kind) for module in model.modules())
+        told = "is quantised: shrink it first, then quantise" if quantised else "makes no channels"
+        raise ValueError(f"no layer can shrink: {type(model).__name__} {told}")
     shares = _shares(channels, groups, keep)
     removed: list[int] = []
     kept: dict[str, tuple[int, int]] = {}
@@ -152,10 +163,11 @@ def _shares(channels: Channels, groups: list[Group], keep: Keep) -> list[float |
     """The share that each group keeps; None for one that is left as it is."""
     given = keep if isinstance(keep, Mapping) else {"": keep}
     for layer, share in given.items():
+        of = f" of layer {layer}" if layer else ""
+        if not isinstance(share, numbers.Real):
+            raise TypeError(f"keep={share!r}{of}: the share of channels to keep is a number")
         if not 0 < share <= 1:
-            raise ValueError(
-                f"keep={share} {layer}: the share of channels to keep is above 0, to 1"
-            )
+            raise ValueError(f"keep={share}{of}: the share of channels to keep is above 0, to 1")
     if not isinstance(keep, Mapping):
         state = channels.graph.state
         free = [

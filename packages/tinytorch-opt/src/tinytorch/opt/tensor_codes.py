@@ -121,6 +121,7 @@ def require(holds: bool, otherwise: str) -> None:
 # What the values are
 def _scaled(array: Array, coding: Coding) -> tuple[Array, bytes, int]:
     """Integers with a scale for each output channel, the scales, and the integer of zero."""
+    _require_finite(array)
     others = tuple(i for i in range(array.ndim) if i != coding.axis)
     largest = np.abs(array).max(axis=None if coding.axis is None else others, initial=0)
     how = symmetric(largest, coding.axis, bits=coding.bits or 8)
@@ -128,11 +129,15 @@ def _scaled(array: Array, coding: Coding) -> tuple[Array, bytes, int]:
     return codes, np.atleast_1d(how.scale).astype("<f4").tobytes(), 0
 
 
+def _require_finite(values: Array) -> None:
+    if bad := int((~np.isfinite(values)).sum()):
+        raise ValueError(f"{bad} of its values are NaN or infinite, and cannot be rounded")
+
+
 def _with_codebook(array: Array, coding: Coding) -> tuple[Array, bytes, int]:
     """Numbers of entries, the table, and the number of zero, which is always the first entry."""
     flat = array.reshape(-1).astype(np.float64)
-    if not np.isfinite(flat).all():
-        raise ValueError("there are values that are no finite numbers, and no table holds them")
+    _require_finite(flat)
     entries = 2 ** _checked(coding.bits)
     codes = np.zeros(len(flat), np.uint8)
     table = centroids(flat[flat != 0], entries - 1)
