@@ -243,7 +243,8 @@ def test_a_kernel_of_ones_own_serves_a_primitive_of_ones_own_and_the_installed_o
 
 
 def test_a_kernel_of_ones_own_may_be_attached_before_its_primitive_is_defined(undo):
-    door.kernel("later", plus_100, into="mine")
+    with pytest.warns(RuntimeWarning, match="nothing is called 'later' so far"):
+        door.kernel("later", plus_100, into="mine")
 
     @door.primitive
     def later(x):
@@ -251,6 +252,11 @@ def test_a_kernel_of_ones_own_may_be_attached_before_its_primitive_is_defined(un
 
     with use("mine"):
         assert later(Tensor([1.0])).item() == 101
+
+
+def test_a_kernel_with_a_mistyped_name_is_told_which_was_meant(undo):
+    with pytest.warns(RuntimeWarning, match=r"nothing is called 'rellu' so far.*mean 'relu'\?"):
+        door.kernel("rellu", plus_100)
 
 
 def test_the_backward_of_a_kernel_of_ones_own_runs_whoever_wrote_the_rule(undo):
@@ -524,14 +530,15 @@ def test_a_routine_runs_its_kernel_where_one_is_chosen_and_answers(undo):
         heard.append((params, saving))
         return None if params else (arrays[0] + 100, "nobody asks for this")
 
-    door.kernel("doubled", forward)
     call = door.routine(installed(doubled))
+    door.kernel("doubled", forward)
     with use("fast"):
         assert call(1) == 101
         assert call(1, by=3) == 3
     with use("plain"):
         assert call(1) == 2
     assert heard == [({}, False), ({"by": 3}, False)]
-    door.kernel("elsewhere", forward, into="another set")
+    with pytest.warns(RuntimeWarning, match="nothing is called 'elsewhere'"):
+        door.kernel("elsewhere", forward, into="another set")
     with use("another set"):
         assert call(1) == 101

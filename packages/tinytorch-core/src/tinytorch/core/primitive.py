@@ -13,10 +13,12 @@ read in lesson 01.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -212,8 +214,19 @@ def kernel(
     whether a backward pass may follow.
 
     Under `use(into)`, primitives without a kernel in that set use their fast one, if they have one.
+    A RuntimeWarning says where nothing is called `name` so far: it may be defined later.
     """
     made = Kernel(forward, backward, own=not _installed(forward))
+    known = KERNELS.keys() | _OWN_KERNELS.keys()
+    if made.own and name not in known:
+        close = difflib.get_close_matches(name, sorted(known), n=1)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        warnings.warn(
+            f"kernel: nothing is called {name!r} so far, so its kernel will not run until a "
+            f"primitive of that name is defined{hint}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     KERNELS.setdefault(name, {})[into] = made
     if made.own:
         _OWN_KERNELS.setdefault(name, {})[into] = made
