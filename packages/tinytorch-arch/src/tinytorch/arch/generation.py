@@ -76,9 +76,13 @@ def stream(
     modules = model.modules()
 
     def draw() -> Iterator[int]:
+        left = -1  # what `past` held when it was used here last
         for _ in range(n):
+            if past and past[0].length != left:  # between two tokens another text may have used it
+                require_beginning(past, tokens)
             with no_grad(), evaluating(modules):  # never across the yield
                 logits = next_logits(model, tokens, past)
+            left = past[0].length if past else 0
             token = pick(logits, temperature, top_k, top_p, rng)
             tokens.append(token)
             yield token
@@ -108,7 +112,6 @@ def next_logits(model: Any, tokens: list[int], past: Sequence[Past] | None) -> A
     """Let the model read the tokens, or those that `past` does not hold yet: logits (vocab,)."""
     if not past:
         return model(np.array([tokens[-model.context :]])).data[0, -1]
-    require_beginning(past, tokens)  # each time: between two tokens another text may have used it
     logits = model(np.array([tokens[past[0].length :]]), past=past)
     held = getattr(past[0], "tokens", None)
     if held is not None:
