@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the ext
 
 from bundle_helper import digit_bundle, rewrite, run, small_bundle
 
-from tinytorch.opt.deploy import contents, folders
+from tinytorch.opt.deploy import contents
 
 SCRIPTS = contents.SCRIPTS
 
@@ -117,46 +116,6 @@ def test_the_guide_names_every_file_and_leaves_nothing_open(made: Path) -> None:
 def test_the_same_call_writes_the_same_bytes(tmp_path: Path) -> None:
     first, second = (small_bundle(tmp_path / name).manifest for name in ("a", "b"))
     assert first == second
-
-
-def test_a_folder_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.txt").write_text("years")
-    with pytest.raises(FileExistsError, match="no bundle"):
-        small_bundle(mine)
-    assert (mine / "thesis.txt").read_text() == "years"
-    assert small_bundle(mine, force=True).self_test().endswith("self-test passed\n")
-    assert not (mine / "thesis.txt").exists()
-
-
-def test_a_bundle_is_replaced_unless_files_were_added(tmp_path: Path) -> None:
-    folder = small_bundle(tmp_path / "b", labels=["x", "y", "z"]).folder
-    small_bundle(folder)
-    assert json.loads((folder / "labels.json").read_text()) == ["a", "b", "c"]
-    (folder / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"files of yours \(notes.txt\)"):
-        small_bundle(folder)
-    assert (folder / "notes.txt").exists()
-
-
-def test_a_failure_leaves_the_old_folder_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = small_bundle(tmp_path / "b").folder
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    replace = os.replace
-
-    def failing(source: Any, target: Any) -> None:
-        if str(source).endswith(".partial"):
-            raise OSError("the disk is full")
-        replace(source, target)
-
-    monkeypatch.setattr(folders.os, "replace", failing)
-    with pytest.raises(OSError, match="the disk is full"):
-        small_bundle(folder, labels=["x", "y", "z"])
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,40 @@ def test_a_folder_for_the_board_answers_and_tests_itself() -> None:
     assert f"sample.ppm: {DrawnDigits('test', 1).labels[0]} " in asked.output
 
 
+@pytest.mark.parametrize("place", [".", "thesis"])
+def test_force_never_costs_a_folder_that_is_no_bundle(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("thesis/.git/HEAD", "thesis/sub/chapter.txt", "thesis/thesis.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("years")
+    save(LeNet5().state_dict(), "thesis/w.safetensors")
+    if place == ".":
+        monkeypatch.chdir(tmp_path / "thesis")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    name = f"lenet5@{place}/w.safetensors"
+    result = run(name, "--target", "raspberry-pi", "--out", place, "--force")
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.split())
+    assert said.endswith("folder with --out" if place != "." else "of its own with --out")
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_what_was_changed_in_a_folder_is_refused_or_kept_and_said() -> None:
+    words = ["my_model.py:Net", "--input", "6", "--target", "raspberry-pi"]
+    assert run(*words).exit_code == 0
+    Path("net-pi/infer.py").write_text("mine")
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "infer.py changed" in " ".join(result.stderr.split())
+    assert "--force writes new ones" in " ".join(result.stderr.split())
+    assert Path("net-pi/infer.py").read_text() == "mine"
+    forced = run(*words, "--force").stdout
+    assert "infer.py had been changed: it is kept as infer.py.bak" in " ".join(forced.split())
+    assert Path("net-pi/infer.py.bak").read_text() == "mine"
+    assert not Path("net-pi/__pycache__").exists()
+
+
 def test_a_folder_of_a_model_that_nobody_described_reads_arrays() -> None:
     words = ["my_model.py:Net", "--input", "6", "--target", "raspberry-pi", "--json"]
     facts = json.loads(run(*words).stdout)

@@ -63,7 +63,12 @@ MANY = 6  # inputs of a file that remembers keys and values: the first will do
     help="Of ONNX. 17 suits the oldest runtimes.",
 )
 @click.option("--cache", is_flag=True, help="A transformer's keys and values go in and come out.")
-@click.option("--force", is_flag=True, help="Overwrite a file that is none of TinyTorch's.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write over a file that is none of TinyTorch's, or holds another model; in a folder, over "
+    "files that were changed, which are kept as NAME.bak.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export(
     model: str,
@@ -127,7 +132,7 @@ def export(
             show_bundle(screen, path, made, one.untrained)
             say_whose(screen)
             if as_json:
-                emit({"path": str(path), **made.manifest})
+                emit({"path": str(path), **made.manifest, "kept": made.kept})
             return
         found = models.write(
             one,
@@ -227,6 +232,8 @@ def show_bundle(screen: Screen, path: Path, made: Bundle, untrained: bool) -> No
         share = f"{100 * measured[name]:.2f} % in onnxruntime"
         rows.append(("accuracy", f"{share}, {name} ({measured['examples']:,} test images)"))
     screen.pairs(rows)
+    for name, now in made.kept.items():
+        screen.line(f"  {name} had been changed: it is kept as {now}")
     for line in said.splitlines():
         screen.line(f"  {line}")
     if untrained:

@@ -30,7 +30,7 @@ def write_bundle(
 
     small  the quantised model, which goes beside the other
 
-    Raises ChoiceError for a folder that would be lost, ExportError.
+    Raises ChoiceError for a folder that may not be written, ExportError.
     """
     texts = metadata_of(one, data)
     facts = told(one, texts)
@@ -53,7 +53,9 @@ def write_bundle(
         )
     except FileExistsError as error:
         message = str(error).replace("force=True", "--force")
-        raise ChoiceError(f"{message}; --out names another folder") from None
+        raise ChoiceError(f"{message} with --out") from None
+    except PermissionError as error:
+        raise ChoiceError(f"{folder} cannot be written: {error.strerror}") from None
 
 
 def told(one: Subject, texts: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,19 @@ DIGIT_ON_PAPER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder that was written, and what its MANIFEST.json says."""
+    """A folder that was written, what its MANIFEST.json says, and what was kept of an older one.
+
+    kept   the new names of files that were changed by hand: {"camera.py": "camera.py.bak"}
+    """
 
     folder: Path
     manifest: dict[str, Any]
+    kept: dict[str, str] = field(default_factory=dict)
 
     def self_test(self, python: str = sys.executable) -> str:
         """Run `infer.py --self-test`, and return what it says. Raises RuntimeError if it fails."""
         ran = subprocess.run(
-            [python, "-I", str(self.folder / "infer.py"), "--self-test"],
+            [python, "-I", "-B", str(self.folder / "infer.py"), "--self-test"],
             capture_output=True,
             text=True,
             check=False,
@@ -98,10 +102,13 @@ def bundle(
     sample      name and content of a file to ask about
     raw         a photograph or sound whose preparation the self-test repeats
     command     what made the bundle, for MANIFEST.json
-    force       replace a folder that is not a bundle, or to which files were added
+    force       write over files of an older bundle that were changed since, and keep those as
+                NAME.bak
 
-    The folder appears whole or not at all. Raises FileExistsError for a folder that would be lost,
-    ValueError for labels or a preprocess that do not fit, ExportError as `export` does.
+    The folder is written whole or not at all. In an older bundle only its own files are replaced,
+    and files that were added to it stay. Raises FileExistsError, forced or not, for any other
+    folder that is there (unless it is empty), and for the one you are in; ValueError for labels or
+    a preprocess that do not fit; ExportError as `export` does.
     """
     target = Path(os.path.realpath(folder))
     refuse_to_replace(target, force)
@@ -133,8 +140,8 @@ def bundle(
     ).encode()
     manifest = manifest_of(contents, accuracy, title, command, model)
     contents["MANIFEST.json"] = as_json(manifest)
-    write_folder(target, contents)
-    return Bundle(target, manifest)
+    kept = write_folder(target, contents, force)
+    return Bundle(target, manifest, kept)
 
 
 def check_facts(facts: Mapping[str, Any], labels: Sequence[str], scores: tuple[int, ...]) -> None:

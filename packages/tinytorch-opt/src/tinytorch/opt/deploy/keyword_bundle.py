@@ -60,7 +60,9 @@ def keyword_bundle(folder: AnyPath, clips: Clips | None = None, *, force: bool =
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tinytorch.opt.deploy.keyword_bundle")
     parser.add_argument("folder", help="where to write the bundle")
-    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument(
+        "--force", action="store_true", help="write over changed files; they are kept as NAME.bak"
+    )
     given = parser.parse_args(arguments)
     try:
         clips = Clips()
@@ -70,11 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         made = keyword_bundle(given.folder, clips, force=given.force)
     except FileExistsError as error:
-        print(error, file=sys.stderr)
+        print(str(error).replace("force=True", "--force"), file=sys.stderr)
         return 1
     print(made.self_test(), end="")
     for name, share in made.manifest["accuracy"].items():
         print(f"{name}: {share:.2%}" if isinstance(share, float) else f"{name}: {share:,}")
+    for name, now in made.kept.items():
+        print(f"{name} had been changed: it is kept as {now}")
+    print(
+        f"Next: {given.folder}/README.md says how it gets onto the board, and what to type there."
+    )
     return 0
 
 
