@@ -21,6 +21,7 @@ from tinytorch.core.training import evaluate  # noqa: E402
 from tinytorch.data import DataLoader  # noqa: E402
 from tinytorch.datasets import DrawnDigits, available  # noqa: E402
 from tinytorch.opt import exporting_models, profile_command  # noqa: E402
+from tinytorch.opt.choosing_models import model_named  # noqa: E402
 from tinytorch.opt.export_command import export  # noqa: E402
 from tinytorch.opt.run_command import run as run_command  # noqa: E402
 
@@ -321,3 +322,36 @@ def test_on_real_digits_eight_bits_cost_half_a_point_at_most() -> None:
     assert found["accuracy_of_float"] > 0.985  # the gate of milestone 1998
     assert found["accuracy"] >= found["accuracy_of_float"] - 0.005
     assert found["accuracy"] == pytest.approx(found["accuracy_of_model"], abs=5e-4)
+
+
+def test_a_folder_that_reads_no_pictures_says_so_and_how_it_would() -> None:
+    save(LeNet5().state_dict(), "w.safetensors")
+    words = ["lenet5@w.safetensors", "--target", "raspberry-pi"]
+    said = "reads arrays (.npy), and no pictures"
+    assert said in " ".join(run(*words).stdout.split())
+    assert said not in " ".join(run(*words, "--data", "drawn").stdout.split())
+    assert said not in " ".join(run("lenet5", "--target", "raspberry-pi").stdout.split())
+
+
+@pytest.mark.parametrize("target", ["onnx", "raspberry-pi"])
+def test_weights_that_learned_other_data_are_said_to_have(target: str) -> None:
+    for data in ("MNIST", "DrawnDigits"):
+        save(LeNet5().state_dict(), f"{data}.safetensors", {"data": data})
+    words = ["--data", "drawn", "--target", target, "--out", "made"]
+    said = "These weights learned MNIST, and this is DrawnDigits"
+    assert said in " ".join(run("lenet5@MNIST.safetensors", *words).stdout.split())
+    if target == "raspberry-pi":
+        assert "Its weights learned MNIST." in Path("made/README.md").read_text()
+    assert "These weights" not in run("lenet5@DrawnDigits.safetensors", *words).stdout
+
+
+@pytest.mark.parametrize("target", ["onnx", "raspberry-pi"])
+def test_weights_that_a_file_of_ones_own_makes_are_said_to_be_fresh(target: str) -> None:
+    said = "those that my_model.py:Net made just now"
+    words = ["--input", "6", "--target", target]
+    assert said in " ".join(run("my_model.py:Net", *words).stdout.split())
+    net = model_named("my_model.py:Net", (6,))[0]
+    save(net.state_dict(), "w.safetensors")
+    result = run("my_model.py:Net@w.safetensors", *words, "--force")
+    assert result.exit_code == 0, result.output
+    assert said not in " ".join(result.stdout.split())

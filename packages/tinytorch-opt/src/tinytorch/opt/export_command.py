@@ -16,8 +16,9 @@ from tinytorch.tito.jsonout import emit
 from tinytorch.tito.threads import one_thread
 
 if TYPE_CHECKING:
+    from tinytorch.datasets import ImageDataset
     from tinytorch.opt.deploy import Bundle
-    from tinytorch.opt.exporting_models import Written
+    from tinytorch.opt.exporting_models import Subject, Written
     from tinytorch.tito.screen import Screen
 
 DATA = "mnist", "fashion-mnist", "cifar-10", "drawn"
@@ -129,7 +130,8 @@ def export(
             from tinytorch.opt.exporting_bundles import write_bundle
 
             made = write_bundle(one, path, small=small, data=test, force=force)
-            show_bundle(screen, path, made, one.untrained)
+            show_bundle(screen, path, made, one)
+            say_of_weights(screen, one, test)
             say_whose(screen)
             if as_json:
                 emit({"path": str(path), **made.manifest, "kept": made.kept})
@@ -151,6 +153,7 @@ def export(
         emit(found.record())
     else:
         show(screen, found)
+        say_of_weights(screen, one, test)
         say_whose(screen)
 
 
@@ -216,7 +219,20 @@ def say_whose(screen: Screen) -> None:
         screen.say(whose)
 
 
-def show_bundle(screen: Screen, path: Path, made: Bundle, untrained: bool) -> None:
+def say_of_weights(screen: Screen, one: Subject, data: ImageDataset | None) -> None:
+    """Say where weights are not what the one who asked may think they are."""
+    from tinytorch.opt.exporting_models import learned_another
+
+    if (said := learned_another(one, data)) is not None:
+        screen.notice(said)
+    if ".py:" in one.source and "@" not in one.source:
+        screen.notice(
+            f"Its weights are those that {one.source} made just now: drawn at random, unless it "
+            "loads some. FILE.py:NAME@FILE.safetensors gives it trained ones."
+        )
+
+
+def show_bundle(screen: Screen, path: Path, made: Bundle, one: Subject) -> None:
     """Write what the folder holds, that it passes its own test, and where it goes."""
     try:
         said = made.self_test().strip()
@@ -236,8 +252,13 @@ def show_bundle(screen: Screen, path: Path, made: Bundle, untrained: bool) -> No
         screen.line(f"  {name} had been changed: it is kept as {now}")
     for line in said.splitlines():
         screen.line(f"  {line}")
-    if untrained:
+    if one.untrained:
         screen.notice(f"Its weights are drawn at random: {facts['name']} comes untrained.")
+    if one.example.ndim == 4 and made.reads == "array":
+        screen.notice(
+            "This folder reads arrays (.npy), and no pictures: nobody said how those are prepared, "
+            "or what the classes are called. --data SET writes labels and preparation into it."
+        )
     screen.say(f"Next: {path}/README.md says how it gets onto the board, and what to type there.")
 
 

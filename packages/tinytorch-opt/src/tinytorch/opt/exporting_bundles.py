@@ -49,6 +49,7 @@ def write_bundle(
             raw=raw,
             name=type(one.model).__name__,
             command="tito " + " ".join(sys.argv[1:]) if sys.argv[1:2] == ["export"] else "",
+            about="" if one.learned is None else f"Its weights learned {one.learned}.",
             force=force,
         )
     except FileExistsError as error:

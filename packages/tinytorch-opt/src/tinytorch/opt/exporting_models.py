@@ -17,6 +17,7 @@ import numpy as np
 from tinytorch.arch.transformers import Transformer
 from tinytorch.core.errors import ShapeError
 from tinytorch.core.layers import Module
+from tinytorch.core.serialization import load_metadata
 from tinytorch.core.tensor import Tensor
 from tinytorch.datasets import CIFAR10, MNIST, FashionMNIST, ImageDataset
 from tinytorch.datasets.drawn import DrawnDigits
@@ -50,12 +51,14 @@ class Subject:
     model       with float weights
     example     an input, (1, *shape)
     untrained   whether its weights are drawn at random
+    learned     the data that a file of weights says they learned: "MNIST"; None where it is silent
     """
 
     source: str
     model: Module
     example: Array
     untrained: bool
+    learned: str | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +111,26 @@ def subject(name: str, shape: Shape | None, data: ImageDataset | None) -> Subjec
             raise_in(Path(name.rpartition(".py:")[0] + ".py"), error)
         raise
     untrained = ".py" not in name and not has_trained_weights(name)
-    return Subject(name, model, example, untrained)
+    return Subject(name, model, example, untrained, learned_by(name))
+
+
+def learned_by(name: str) -> str | None:
+    """What the file of weights in NAME@FILE says that it was trained on, if it says so."""
+    _, at, weights = name.partition("@")
+    try:
+        return load_metadata(weights).get("data") if at else None
+    except (OSError, ValueError):  # packed, or of another format: those have no such text
+        return None
+
+
+def learned_another(one: Subject, data: ImageDataset | None) -> str | None:
+    """A sentence where weights learned other data than they are measured on; otherwise None."""
+    if data is None or one.learned is None or data.name.lower() in one.learned.lower().split():
+        return None
+    return (
+        f"These weights learned {one.learned}, and this is {data.name}: the accuracy is that on "
+        "data they have not seen, and labels and preparation are those of the latter."
+    )
 
 
 def batches_of(one: Subject, train: ImageDataset | None, examples: Path | None) -> list[Array]:

@@ -10,6 +10,7 @@ TinyTorch. Left out: getting the folder to the Pi (`scp -r my-digits pi@raspberr
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +62,12 @@ class Bundle:
     manifest: dict[str, Any]
     kept: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def reads(self) -> str:
+        """The kind of its inputs: "digit", "picture", "keyword" or "array"."""
+        facts = json.loads((self.folder / "preprocess.json").read_text("utf-8"))
+        return str(facts["kind"])
+
     def self_test(self, python: str = sys.executable) -> str:
         """Run `infer.py --self-test`, and return what it says. Raises RuntimeError if it fails."""
         ran = subprocess.run(
@@ -87,6 +94,7 @@ def bundle(
     raw: Array | None = None,
     name: str | None = None,
     command: str = "",
+    about: str = "",
     force: bool = False,
 ) -> Bundle:
     """Write a bundle; return it.
@@ -102,6 +110,7 @@ def bundle(
     sample      name and content of a file to ask about
     raw         a photograph or sound whose preparation the self-test repeats
     command     what made the bundle, for MANIFEST.json
+    about       for the guide: what the model learned from
     force       write over files of an older bundle that were changed since, and keep those as
                 NAME.bak
 
@@ -127,18 +136,20 @@ def bundle(
         if Path(sample[0]).name != sample[0] or sample[0] in {*contents, *OWN}:
             raise ValueError(f"sample {sample[0]!r}: a name that no file of a bundle has")
         contents[sample[0]] = sample[1]
-    accuracy = measured(contents, test)
+    accuracy, no_answer = measured(contents, test, facts.get("reject", {}))
     title = name or type(model).__name__
     contents["README.md"] = guide(
         title,
-        facts["kind"],
+        facts,
         labels,
         accuracy,
+        no_answer,
         estimates(model, x),
         sorted(contents),
         sample[0] if sample else None,
+        about,
     ).encode()
-    manifest = manifest_of(contents, accuracy, title, command, model)
+    manifest = manifest_of(contents, accuracy, no_answer, title, command, model)
     contents["MANIFEST.json"] = as_json(manifest)
     kept = write_folder(target, contents, force)
     return Bundle(target, manifest, kept)

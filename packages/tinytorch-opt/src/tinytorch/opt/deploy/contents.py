@@ -86,14 +86,21 @@ def prepared(raw: Array, facts: Mapping[str, Any]) -> Array:
     return np.asarray(np.load(io.BytesIO(ran.stdout)))
 
 
-def measured(contents: Mapping[str, bytes], test: tuple[Any, Any] | None) -> dict[str, Any]:
-    """The share of the test examples that each model gets right in ONNX Runtime."""
+def measured(
+    contents: Mapping[str, bytes], test: tuple[Any, Any] | None, reject: Mapping[str, float]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """What each model does with the test examples in ONNX Runtime: two shares by its file.
+
+    That which it gets right, with the number of "examples"; and that to which it gives no answer,
+    where `reject` says what "probability" and "score" an answer must have.
+    """
     if test is None:
-        return {}
+        return {}, {}
     import onnxruntime
 
     x, y = np.asarray(test[0], np.float32), np.asarray(test[1])
     found: dict[str, Any] = {"examples": len(x)}
+    silent: dict[str, float] = {}
     for name in ("model.onnx", "model.int8.onnx"):
         if name in contents:
             session = onnxruntime.InferenceSession(
@@ -102,7 +109,17 @@ def measured(contents: Mapping[str, bytes], test: tuple[Any, Any] | None) -> dic
             parts = [x[i : i + 250] for i in range(0, len(x), 250)]
             scores = np.concatenate([session.run(None, {"input": part})[0] for part in parts])
             found[name] = float(np.mean(scores.argmax(axis=1) == y))
-    return found
+            if reject:
+                silent[name] = float(np.mean(unclear(scores, reject)))
+    return found, silent
+
+
+def unclear(scores: Array, reject: Mapping[str, float]) -> Array:
+    """Which rows of scores (N, classes) the bundle's programs call not sure enough: (N,) bool."""
+    best = scores.max(axis=1, keepdims=True).astype(np.float64)  # (N, 1)
+    share = 1 / np.exp(scores - best).sum(axis=1)  # of the best: softmax
+    low = best[:, 0] < reject.get("score", -np.inf)
+    return np.asarray((share < reject.get("probability", 0)) | low)
 
 
 def estimates(model: Module, x: Array) -> dict[str, dict[int, float]]:
@@ -119,6 +136,7 @@ def estimates(model: Module, x: Array) -> dict[str, dict[int, float]]:
 def manifest_of(
     contents: Mapping[str, bytes],
     accuracy: Mapping[str, Any],
+    no_answer: Mapping[str, float],
     title: str,
     command: str,
     model: Module,
@@ -138,6 +156,7 @@ def manifest_of(
         "command": command,
         "parameters": model.num_parameters(),
         "accuracy": dict(accuracy),
+        "no_answer": dict(no_answer),
         "opset": opsets,
         "versions": {
             "tinytorch-core": core_version,

@@ -24,6 +24,10 @@ from tinytorch.opt.quantization import quantize
 # Of the 1,050 clips of other speakers 83.0 % reach it, and 93.7 % of these answers are right
 REJECT = {"probability": 0.6}
 CALIBRATION = 500  # clips
+ABOUT = (
+    "It learned from 3,840 clips of one second, and knew {:.2%} of 1,050 clips of speakers that it "
+    "had never heard."
+)
 
 
 def keyword_bundle(folder: AnyPath, clips: Clips | None = None, *, force: bool = False) -> Bundle:
@@ -52,6 +56,7 @@ def keyword_bundle(folder: AnyPath, clips: Clips | None = None, *, force: bool =
         raw=np.rint(rng.normal(0, 3000, 16_000)).astype(np.int16),
         name="Ten spoken words",
         command="python -m tinytorch.opt.deploy.keyword_bundle FOLDER",
+        about=ABOUT.format(facts["accuracy"]),
         force=force,
         **given,
     )
