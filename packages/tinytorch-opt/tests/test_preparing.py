@@ -1,6 +1,7 @@
 """A picture becomes what training images were: the same numbers, from the file's own words."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,10 @@ def test_pixels_that_a_data_set_does_not_normalise_stay_in_0_to_1() -> None:
 
 
 def test_a_file_says_again_what_it_was_told() -> None:
-    for how in (Preparation.of(DrawnDigits("test", 1)), Preparation.of(photographs())):
+    digits = Preparation.of(DrawnDigits("test", 1))
+    assert "reject" not in digits.as_metadata()["preprocess"]
+    wary = replace(digits, reject={"probability": 0.9, "score": 3.0})
+    for how in (digits, wary, Preparation.of(photographs())):
         texts = {key: json.dumps(value) for key, value in how.as_metadata().items()}
         assert Preparation.read(texts) == how
     assert Preparation.read({"labels": "[]"}) is None

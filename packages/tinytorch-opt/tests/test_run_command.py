@@ -60,6 +60,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "strings.npy", np.array(["a"]))
     (folder / "text.pgm").write_text("not a picture")
     (folder / "text.npy").write_text("not an array")
+    (folder / "zip.npy").write_bytes(b"PK\3\4junk")
+    np.savez(folder / "two.npz", a=np.ones(3), b=np.ones(3))
+    (folder / "two.npz").rename(folder / "two.npy")
+    np.save(folder / "nan.npy", np.full((1, 4), np.nan, np.float32))
+    np.save(folder / "large.npy", np.full((1, 4), 1e38, np.float32))
+    (folder / "bundle").mkdir()
+    model = Sequential(Linear(4, 3))
+    model.layers[0].weight.data[:] = 1e5
+    export(model, np.zeros((1, 4), np.float32), folder / "overflow.onnx")
+    unsure = {"preprocess": METADATA["preprocess"] | {"reject": "often"}}
+    export(LeNet5(), x, folder / "unsure.onnx", metadata=METADATA | unsure)
     return folder
 
 
@@ -180,6 +191,13 @@ def test_a_model_that_ends_in_a_softmax_is_not_given_another(tmp_path: Path) -> 
         (["no.onnx", "0.pgm"], "no.onnx is no model that ONNX Runtime"),
         (["gpt.onnx", "0.pgm"], "and 6 more: here only models of one input"),
         (["odd.onnx", "0.pgm"], "its metadata say preprocess"),
+        (["unsure.onnx", "0.pgm"], "its metadata say preprocess"),
+        (["bundle", "0.pgm"], "bundle is a folder: name its model.onnx"),
+        (["lenet5.onnx", "bundle"], "bundle is a folder: name a picture in it"),
+        (["lenet5.onnx", "zip.npy"], "zip.npy: it is no .npy that can be read"),
+        (["lenet5.onnx", "two.npy"], "two.npy: it holds several arrays"),
+        (["rows.onnx", "nan.npy"], "nan.npy: it holds NaN or infinity"),
+        (["overflow.onnx", "large.npy"], "overflow.onnx answers NaN or infinity"),
         (["lenet5.onnx", "none.pgm"], "none.pgm: there is no such file"),
         (["lenet5.onnx", "text.pgm"], "text.pgm"),
         (["lenet5.onnx", "text.npy"], "text.npy: "),

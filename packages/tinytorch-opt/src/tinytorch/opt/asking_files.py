@@ -1,7 +1,7 @@
 """An ONNX file that is asked about pictures: what it says of itself, and its answers in words.
 
     file = AskedFile("lenet5.onnx")
-    file.ask(file.read("three.png"))       # [Guess(label="3", index=3, probability=0.998), ...]
+    file.ask(file.read("three.png").x)     # [[Guess(label="3", ...), ...]]
 
 It needs onnxruntime, and nothing of what trained the model. Left out: what is typed and shown
 (`run_command.py`).
@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -36,11 +37,12 @@ class AskingError(ValueError):
 
 @dataclass(frozen=True)
 class Guess:
-    """A class, and how likely the model says it is."""
+    """A class, how likely the model says it is, and the score from which that comes."""
 
     label: str
     index: int
     probability: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,7 @@ class AskedFile:
                 "onnxruntime, which runs the file, is not installed: "
                 'python -m pip install "tinytorch-opt[onnx]"'
             ) from None
-        if not path.is_file():
-            raise AskingError(f"{path}: there is no such file")
+        there(path, "name its model.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3  # errors only
@@ -113,11 +114,10 @@ class AskedFile:
 
         Raises AskingError, naming the file.
         """
-        if not path.is_file():
-            raise AskingError(f"{path}: there is no such file")
+        there(path, "name a picture in it")
         try:
             if path.suffix.lower() == ".npy":
-                values = np.load(path, allow_pickle=False)
+                values = read_array(path)
                 if values.dtype != np.uint8 or self.dtype == np.uint8:
                     return Input(self.fitting(values))
             else:
@@ -152,6 +152,8 @@ class AskedFile:
                 f"it is {values.dtype} of shape {values.shape}; {self.path.name} reads "
                 f"{self.dtype} of shape ({sizes})"
             )
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError("it holds NaN or infinity: numbers are wanted")
         return np.ascontiguousarray(values, self.dtype)
 
     def ask(self, x: Array, top: int = 3) -> list[list[Guess]]:
@@ -169,14 +171,60 @@ class AskedFile:
             raise AskingError(
                 f"{self.path} gives {scores.shape[1]} scores, and names {len(self.labels)} labels"
             )
-        return [self._guesses(row, top) for row in shares(scores)]
+        if not np.isfinite(scores).all():
+            raise AskingError(f"{self.path} answers NaN or infinity, which is no score")
+        return [self._guesses(*rows, top) for rows in zip(shares(scores), scores, strict=True)]
 
-    def _guesses(self, row: Array, top: int) -> list[Guess]:
+    def doubt(self, guess: Guess) -> str | None:
+        """Why the likeliest guess does not count, by what the file wants; None where it does.
+
+        As `doubt` in the `prepare.py` of a bundle has it: a bundle's model asked by either answers
+        the same.
+        """
+        least = (self.preparation.reject if self.preparation else None) or {}
+        if guess.probability < least.get("probability", 0):
+            return (
+                f"not sure enough: {guess.probability:.2%}, and {least['probability']:.2%} is "
+                "wanted"
+            )
+        if guess.score < least.get("score", -np.inf):
+            return (
+                f"not sure enough: its score is {guess.score:.3f}, and {least['score']:.3f} is "
+                "wanted"
+            )
+        return None
+
+    def _guesses(self, row: Array, scores: Array, top: int) -> list[Guess]:
         order = np.argsort(-row, kind="stable")[:top]
         return [
-            Guess(self.labels[i] if self.labels else f"class {i}", int(i), float(row[i]))
+            Guess(
+                self.labels[i] if self.labels else f"class {i}",
+                int(i),
+                float(row[i]),
+                float(scores[i]),
+            )
             for i in order
         ]
+
+
+def there(path: Path, folder: str) -> None:
+    """Raise AskingError where there is no such file; `folder`: what to do where it is a folder."""
+    if path.is_dir():
+        raise AskingError(f"{path} is a folder: {folder}")
+    if not path.is_file():
+        raise AskingError(f"{path}: there is no such file")
+
+
+def read_array(path: Path) -> Array:
+    """The one array of a .npy. Raises ValueError."""
+    try:
+        with path.open("rb") as file:  # NumPy leaves a broken .npz open
+            found = np.load(file, allow_pickle=False)
+    except BadZipFile as error:
+        raise ValueError(f"it is no .npy that can be read: {error}") from None
+    if not isinstance(found, np.ndarray):
+        raise ValueError("it holds several arrays, as .npz: one is wanted, by numpy.save")
+    return found
 
 
 def shares(scores: Array) -> Array:

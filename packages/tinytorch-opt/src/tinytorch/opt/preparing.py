@@ -34,6 +34,7 @@ class Preparation:
     kind        "digit" for one digit, which may have to be found on paper first; else "picture"
     background  "dark" where the training images are light on dark: a picture with a light margin is
                 turned over, white for black. None where it is taken as it is
+    reject      the "probability" and the "score" that an answer must have, where they were measured
     """
 
     shape: tuple[int, int, int]
@@ -41,6 +42,7 @@ class Preparation:
     std: tuple[float, ...]
     kind: str = "picture"
     background: str | None = None
+    reject: Mapping[str, float] | None = None
 
     @classmethod
     def of(cls, data: ImageDataset) -> Preparation:
@@ -71,12 +73,14 @@ class Preparation:
                 return None
             channels, height, width = map(int, found["shape"])
             mean, std = (tuple(float(v) for v in found[key]) for key in ("mean", "std"))
-        except (ValueError, TypeError, KeyError) as error:
+            least = found.get("reject")
+            reject = None if least is None else {key: float(v) for key, v in least.items()}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"its metadata say {KEY}: {texts[KEY]}, which lacks {error}") from None
         if channels not in (1, 3) or {len(mean), len(std)} != {channels} or min(std) <= 0:
             raise ValueError(f"its metadata say {KEY}: {texts[KEY]}, which does not fit together")
         background = found.get("background", "dark" if kind == "digit" else None)
-        return cls((channels, height, width), mean, std, kind, background)
+        return cls((channels, height, width), mean, std, kind, background, reject)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,7 +89,7 @@ class Preparation:
 
     def as_metadata(self) -> dict[str, Any]:
         """The entry for a file's metadata."""
-        return {KEY: asdict(self)}
+        return {KEY: {key: v for key, v in asdict(self).items() if key != "reject" or v}}
 
     def turns_over(self, picture: Array) -> bool:
         """Whether light and dark are exchanged: where the margin is light and should be dark."""

@@ -47,6 +47,8 @@ def run(
 
     A picture is PGM or PPM, with Pillow also PNG or JPEG; .npy holds a picture (uint8), or what is
     prepared already (float32), one or a batch.
+
+    Where MODEL says how sure an answer must be, what is less sure is none, and the exit code is 1.
     """
     one_thread()
     from tinytorch.opt.asking_files import AskedFile, AskingError
@@ -58,7 +60,7 @@ def run(
     except AskingError as error:
         raise click.ClickException(str(error)) from None
     found: list[dict[str, Any]] = []
-    failed = 0
+    failed = unsure = 0
     for picture in pictures:
         try:
             read = file.read(picture, invert=invert, fit=fit)
@@ -70,8 +72,10 @@ def run(
             continue
         for place, guesses in enumerate(answers):
             name = f"{picture}[{place}]" if len(answers) > 1 else str(picture)
-            found.append(record(name, guesses, read))
-            show(screen, name, guesses)
+            why = file.doubt(guesses[0])
+            unsure += why is not None
+            found.append(record(name, guesses, read, why))
+            show(screen, name, guesses, why)
         if read.on_paper:
             screen.say(
                 f"{picture}: a digit was looked for on paper; --fit takes the whole picture."
@@ -83,14 +87,16 @@ def run(
             )
     if as_json:
         emit({"model": str(model), "answers": found, **facts(file)})
-    if failed:
+    if failed or unsure:
         raise SystemExit(1)
 
 
-def record(name: str, guesses: list[Guess], read: Input) -> dict[str, Any]:
-    """One answer as JSON has it."""
+def record(name: str, guesses: list[Guess], read: Input, why: str | None) -> dict[str, Any]:
+    """One answer as JSON has it; why: there is none."""
     return {
         "file": name,
+        "answer": guesses[0].label if why is None else None,
+        "why": why,
         "inverted": read.inverted,
         "on_paper": read.on_paper,
         "top": [
@@ -104,7 +110,7 @@ def facts(file: AskedFile) -> dict[str, Any]:
     return {"input": list(file.shape), "labels": file.labels}
 
 
-def show(screen: Screen, name: str, guesses: list[Guess]) -> None:
-    """Write one line: the file, and its classes, the likeliest first."""
+def show(screen: Screen, name: str, guesses: list[Guess], why: str | None) -> None:
+    """Write one line: the file, and its classes, the likeliest first; or why none is an answer."""
     listed = ", ".join(f"{g.label} {100 * g.probability:.1f} %" for g in guesses)
-    screen.line(f"{name}: {listed}")
+    screen.line(f"{name}: {listed}" if why is None else f"{name}: no answer: {why} ({listed})")

@@ -17,13 +17,27 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # `python -I` leaves it out
 
-import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
-from prepare import Model  # noqa: E402
+try:
+    import numpy as np
+    import onnxruntime
+    from prepare import Model
+except ImportError as error:
+    lost = error.name in ("prepare", "paper", "pictures", "mfcc")
+    print(
+        f"benchmark.py: {error}: "
+        + (
+            "a file of this folder is missing; copy the whole folder again"
+            if lost
+            else "python -m pip install -r requirements.txt (is .venv active?)"
+        ),
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 UNKNOWN = "not available"
 # https://www.raspberrypi.com/documentation/computers/os.html#vcgencmd, get_throttled
@@ -72,10 +86,19 @@ def machine() -> dict[str, str]:
     }
 
 
-def measure(model: Model, seconds: float, warm_ups: int = 10) -> dict[str, Any]:
-    """Run one example again and again for at least `seconds`."""
-    with np.load(HERE / "golden.npz", allow_pickle=False) as golden:
-        x = golden["input"][:1]
+def example() -> Any:
+    """The first input of golden.npz, (1, ...) float32. Raises ValueError where it is damaged."""
+    try:
+        with np.load(HERE / "golden.npz", allow_pickle=False) as golden:
+            return golden["input"][:1]
+    except (ValueError, OSError, LookupError, EOFError, BadZipFile, TypeError) as error:
+        raise ValueError(
+            f"golden.npz is missing or damaged ({error}): copy the whole folder again"
+        ) from None
+
+
+def measure(model: Model, x: Any, seconds: float, warm_ups: int = 10) -> dict[str, Any]:
+    """Run one example, x (1, ...), again and again for at least `seconds`."""
     before = temperature()
     for _ in range(warm_ups):
         model.scores(x)
@@ -114,11 +137,12 @@ def main() -> int:
     given = parser.parse_args()
     try:
         model = Model(HERE, int8=given.int8, threads=given.threads)
+        x = example()
     except (ValueError, OSError) as error:
         print(f"benchmark.py: {error}", file=sys.stderr)
         return 2
     found = {"model": "model.int8.onnx" if given.int8 else "model.onnx", "threads": given.threads}
-    found |= machine() | measure(model, given.seconds)
+    found |= machine() | measure(model, x, given.seconds)
     if given.json:
         print(json.dumps(found))
         return 0

@@ -18,8 +18,21 @@ from typing import IO, Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # `python -I` leaves it out
 
-import numpy as np  # noqa: E402
-from prepare import Model, sentence  # noqa: E402
+try:
+    import numpy as np
+    from prepare import Model, sentence
+except ImportError as error:
+    lost = error.name in ("prepare", "paper", "pictures", "mfcc")
+    print(
+        f"camera.py: {error}: "
+        + (
+            "a file of this folder is missing; copy the whole folder again"
+            if lost
+            else "python -m pip install -r requirements.txt (is .venv active?)"
+        ),
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 Array = np.ndarray[Any, Any]
 
@@ -69,6 +82,8 @@ def main() -> int:
         if width % 64 or height % 2 or min(width, height) < 1:
             raise ValueError(f"--size {given.size}: a multiple of 64, and an even number")
         model = Model(HERE, int8=given.int8)
+        if model.facts["kind"] not in ("digit", "picture"):
+            raise ValueError("the model of this folder reads no pictures: try infer.py")
         program = command(given.still, width, height, given.rate, given.turned)
     except (ValueError, OSError) as error:
         print(f"camera.py: {error}", file=sys.stderr)

@@ -19,12 +19,25 @@ from typing import IO, Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # `python -I` leaves it out
 
-import numpy as np  # noqa: E402
-from mfcc import RATE  # noqa: E402
-from prepare import Model, read_wav, sentence  # noqa: E402
+try:
+    import numpy as np
+    from mfcc import RATE
+    from prepare import QUIET, Model, loudest, read_wav, sentence
+except ImportError as error:
+    lost = error.name in ("prepare", "paper", "pictures", "mfcc")
+    print(
+        f"microphone.py: {error}: "
+        + (
+            "a file of this folder is missing; copy the whole folder again"
+            if lost
+            else "python -m pip install -r requirements.txt (is .venv active?)"
+        ),
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 Array = np.ndarray[Any, Any]
-QUIET = ("silence", "unknown")  # answers that are no words
+NO_WORDS = ("silence", "unknown")
 
 
 def seconds_of(stream: IO[bytes], step: int) -> Iterator[Array]:
@@ -53,7 +66,7 @@ def main() -> int:
     parser.add_argument("file", nargs="?", help="a .wav of 16,000 Hz instead of the microphone")
     parser.add_argument("--device", default="default", help="see arecord -l: plughw:1,0")
     parser.add_argument("--int8", action="store_true", help="run model.int8.onnx")
-    parser.add_argument("--level", type=int, default=300, help="what is quieter is not looked at")
+    parser.add_argument("--level", type=int, default=QUIET, help="what is quieter is not looked at")
     parser.add_argument("--windows", type=int, default=0, help="stop after so many; 0 never does")
     parser.add_argument("--all", action="store_true", help="tell of silence and doubt too")
     parser.add_argument("--json", action="store_true", help="one JSON object a second looked at")
@@ -82,14 +95,10 @@ def main() -> int:
     try:
         for samples in source:
             seen += 1
-            loud = int(np.abs(samples.astype(np.int32)).max(initial=0))
-            if loud < given.level:
-                found = {"answer": "silence", "guess": "silence", "probability": 1.0, "why": None}
-            else:
-                found = model.ask(samples)
+            found = model.ask(samples, given.level)
             if given.json:
-                print(json.dumps(found | {"loudest": loud}), flush=True)
-            elif given.all or (found["answer"] is not None and found["answer"] not in QUIET):
+                print(json.dumps(found | {"loudest": loudest(samples)}), flush=True)
+            elif given.all or (found["answer"] is not None and found["answer"] not in NO_WORDS):
                 print(sentence(found), flush=True)
             if seen == given.windows:
                 break

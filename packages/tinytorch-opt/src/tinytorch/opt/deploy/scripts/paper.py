@@ -42,7 +42,14 @@ def find_digit(brightness: Array) -> Array:
         raise NotADigitError(f"a picture of {brightness.shape} pixels is too small to look at")
     small = shrink(brightness)
     dark = darkness(small)
-    level = threshold(dark)
+    try:
+        level = threshold(dark)
+    except NotADigitError:
+        if light_on_dark(small):
+            raise NotADigitError(
+                "light on dark: dark ink on bright paper is wanted; --invert turns a picture over"
+            ) from None
+        raise
     mask = dark > level
     covered = mask.mean()
     if covered > INKY:
@@ -58,6 +65,18 @@ def shrink(brightness: Array) -> Array:
         return brightness.astype(np.float32)
     height, width = (max(1, round(n * factor)) for n in brightness.shape)
     return resize(brightness, height, width)
+
+
+def light_on_dark(small: Array) -> bool:
+    """Whether the margin is dark, and something is there once light and dark are exchanged."""
+    margin = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
+    if np.median(margin) > 0.5:
+        return False
+    try:
+        threshold(darkness(1 - small))
+    except NotADigitError:
+        return False
+    return True
 
 
 def box_sum(values: Array, radius: int) -> Array:

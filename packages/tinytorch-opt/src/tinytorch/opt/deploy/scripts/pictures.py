@@ -13,6 +13,14 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 HEADER = rb"(P[2356])(?:\s*#[^\n]*\n|\s)+(\d+)(?:\s*#[^\n]*\n|\s)+(\d+)(?:\s*#[^\n]*\n|\s)+(\d+)"
+FIRST_BYTES = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 LARGEST = 100_000_000  # pixels: nobody's photograph has more
 
 
@@ -24,11 +32,14 @@ def read_picture(path: str | Path) -> Array:
     content = Path(path).read_bytes()
     if content[:2] in (b"P2", b"P3", b"P5", b"P6"):
         return portable(content, str(path))
+    kind = kind_of(content)
+    if kind is None:
+        raise ValueError(f"{path} is no picture: it begins with {content[:8]!r}")
     try:
         from PIL import Image, ImageOps
     except ImportError:
         raise ValueError(
-            f"{path}: without Pillow only PGM, PPM and .npy can be read; "
+            f"{path} is {kind}: without Pillow only PGM, PPM and .npy can be read; "
             "python -m pip install pillow, or convert it: convert photo.jpg photo.pgm"
         ) from None
     try:
@@ -36,8 +47,18 @@ def read_picture(path: str | Path) -> Array:
             upright = ImageOps.exif_transpose(image)  # phones note how they were held
             kept = upright.convert("L" if upright.mode in ("1", "L", "I;16") else "RGB")
             return np.asarray(kept, np.uint8)
-    except OSError as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: a cut PNG
         raise ValueError(f"{path} is no picture that Pillow can read: {error}") from None
+
+
+def kind_of(content: bytes) -> str | None:
+    """The name of a picture's format, by its first bytes; None where it is none of these."""
+    for start, name in FIRST_BYTES.items():
+        if content.startswith(start):
+            return name
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WebP"
+    return "HEIC or AVIF" if content[4:8] == b"ftyp" else None
 
 
 def portable(content: bytes, name: str) -> Array:
