@@ -177,7 +177,7 @@ def test_an_export_may_be_written_again_and_nothing_else_may() -> None:
         (["lenet5", "--int8"], "--int8 finds its scales with typical inputs"),
         (["lenet5", "--activations", "int8"], "add --int8"),
         (["lenet5", "--out", "no/such/folder.onnx"], "there is no folder no/such"),
-        (["resnet8", "--data", "drawn"], "(3, 32, 32), and images of DrawnDigits are (1, 28, 28)"),
+        (["resnet8", "--data", "drawn"], "(3, 32, 32), and images of drawn are (1, 28, 28)"),
         (["lenet5", "--cache"], "--cache is for a transformer"),
         (["lenet5", "--opset", "16"], "16 is not in the range 17<=x<=23"),
         (["my_model.py:Net"], "--input 1,28,28"),
@@ -355,3 +355,60 @@ def test_weights_that_a_file_of_ones_own_makes_are_said_to_be_fresh(target: str)
     result = run("my_model.py:Net@w.safetensors", *words, "--force")
     assert result.exit_code == 0, result.output
     assert said not in " ".join(result.stdout.split())
+
+
+def test_another_model_is_not_written_over_without_force() -> None:
+    assert as_json("chargpt", "--cache")["path"] == "chargpt.cache.onnx"
+    assert as_json("chargpt")["path"] == "chargpt.onnx"
+    before = Path("chargpt.onnx").read_bytes()
+    for words, told in (
+        (["chargpt", "--cache"], "chargpt.onnx holds CharGPT, and not CharGPT with a cache"),
+        (["lenet5"], "chargpt.onnx holds CharGPT, and not LeNet5"),
+    ):
+        result = run(*words, "--out", "chargpt.onnx")
+        assert result.exit_code == 2
+        assert told in " ".join(result.stderr.split())
+        assert Path("chargpt.onnx").read_bytes() == before
+    assert run("chargpt", "--out", "chargpt.cache.onnx").exit_code == 2
+    assert run("chargpt").exit_code == 0
+    assert run("lenet5", "--out", "chargpt.onnx", "--force").exit_code == 0
+    assert texts_of("chargpt.onnx")["model"] == "LeNet5"
+
+
+def test_the_files_of_a_folder_name_their_model() -> None:
+    assert run("lenet5", "--target", "raspberry-pi").exit_code == 0
+    assert texts_of("lenet5-pi/model.onnx")["model"] == "LeNet5"
+
+
+@pytest.mark.parametrize("name", ["chargpt", "resnet8@none.safetensors"])
+def test_data_that_do_not_fit_are_not_looked_for(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(exporting_models.SETS, "mnist", lambda split: pytest.fail("was fetched"))
+    result = run(name, "--data", "mnist")
+    assert result.exit_code == 2
+    assert "images of mnist are (1, 28, 28)" in " ".join(result.stderr.split())
+
+
+def test_a_forward_for_a_batch_of_one_is_called_so() -> None:
+    Path("one.py").write_text(
+        "from tinytorch.nn import Module\n\n\nclass One(Module):\n    def forward(self, x):\n"
+        "        return x.reshape(1, 6) * 2\n"
+    )
+    for target in ("onnx", "raspberry-pi"):
+        result = run("one.py:One", "--input", "2,3", "--target", target)
+        assert result.exit_code == 2
+        assert "Its forward is written for a batch of 1" in " ".join(result.stderr.split())
+
+
+def test_advice_that_is_no_option_is_said_to_be_an_argument() -> None:
+    Path("few.py").write_text(
+        "from tinytorch.nn import Module\n\n\nclass Few(Module):\n    def forward(self, x):\n"
+        "        if x.shape[0] > 2:\n            raise ValueError('two at most')\n"
+        "        return x * 2\n"
+    )
+    result = run("few.py:Few", "--input", "6")
+    assert result.exit_code == 1
+    assert "two at most" in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "(axes is an argument of tinytorch.opt.onnx.export in Python, and no option)" in said

@@ -1,7 +1,7 @@
 """`tito export`: a model as an ONNX file that other programs run, checked before it is kept.
 
-Left out: which models there are (`choosing_models.py`), and how a file is written and measured
-(`exporting_models.py`).
+Left out: which models there are (`choosing_models.py`), which file may be written
+(`exporting_places.py`), and how it is written and measured (`exporting_models.py`).
 """
 
 from __future__ import annotations
@@ -112,16 +112,19 @@ def export(
             'python -m pip install "tinytorch-opt[onnx]"'
         )
     from tinytorch.opt import exporting_models as models
+    from tinytorch.opt import exporting_places as places
     from tinytorch.opt.choosing_models import ChoiceError, shape_from
     from tinytorch.tito.screen import Screen
 
     screen = Screen(quiet=as_json)
     try:
+        if data:
+            models.require_size(model, data)
         test = models.SETS[data]("test") if data else None
         one = models.subject(model, shape_from(shape) if shape else None, test)
-        path = out or Path(default_place(one.name, int8, folder))
+        path = out or places.default_place(one.name, int8=int8, cache=cache, folder=folder)
         if not folder:
-            require_place(path, force)
+            places.require_place(path, type(one.model).__name__, cache, force)
         small = None
         if int8:
             train = models.SETS[data]("train") if data and not examples else None
@@ -148,7 +151,7 @@ def export(
     except ChoiceError as error:
         raise click.UsageError(str(error)) from None
     except tinytorch.opt.onnx.ExportError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(in_terms_of_options(str(error))) from None
     if as_json:
         emit(found.record())
     else:
@@ -157,26 +160,11 @@ def export(
         say_whose(screen)
 
 
-def default_place(name: str, int8: bool, folder: bool) -> str:
-    """What a file or folder is called where nobody says."""
-    if folder:
-        return f"{name}-pi"
-    return f"{name}.int8.onnx" if int8 else f"{name}.onnx"
-
-
-def require_place(path: Path, force: bool) -> None:
-    """Raise a usage error, before anything is computed, for a file that may not be written."""
-    from tinytorch.opt.exporting_models import ours
-
-    if not path.resolve().parent.is_dir():
-        raise click.UsageError(f"{path}: there is no folder {path.parent} to write it in")
-    if path.is_dir():
-        raise click.UsageError(f"{path} is a folder: --out names a file")
-    if path.exists() and not force and not ours(path):
-        raise click.UsageError(
-            f"{path} is there already, and TinyTorch did not write it: --out names another file, "
-            "--force overwrites this one"
-        )
+def in_terms_of_options(message: str) -> str:
+    """An error of `export`, which has arguments that no option of the command sets."""
+    if "axes={}" not in message:
+        return message
+    return f"{message}\n(axes is an argument of tinytorch.opt.onnx.export in Python, and no option)"
 
 
 def show(screen: Screen, found: Written) -> None:

@@ -22,6 +22,7 @@ from tinytorch.core.tensor import Tensor
 from tinytorch.datasets import CIFAR10, MNIST, FashionMNIST, ImageDataset
 from tinytorch.datasets.drawn import DrawnDigits
 from tinytorch.opt.choosing_models import (
+    KNOWN,
     ChoiceError,
     Shape,
     example_input,
@@ -39,6 +40,12 @@ SETS: dict[str, Callable[[str], ImageDataset]] = {
     "fashion-mnist": FashionMNIST,
     "cifar-10": CIFAR10,
     "drawn": lambda split: DrawnDigits(split, 1000),
+}
+SIZES: dict[str, Shape] = {
+    "mnist": (1, 28, 28),
+    "fashion-mnist": (1, 28, 28),
+    "cifar-10": (3, 32, 32),
+    "drawn": (1, 28, 28),
 }
 EXAMPLES, AT_ONCE = 512, 128  # that scales are found with; notes: some hundred will do
 
@@ -93,6 +100,16 @@ class Written:
         return asdict(self)
 
 
+def require_size(name: str, data: str) -> None:
+    """Raise ChoiceError for a model that cannot read these data, before they are looked for."""
+    size = KNOWN.get(name.partition("@")[0].lower(), (None, SIZES[data]))[1]
+    if size != SIZES[data]:
+        raise ChoiceError(
+            f"{name} reads examples of shape {size}, and images of {data} are {SIZES[data]}: "
+            "choose other data, or another model"
+        )
+
+
 def subject(name: str, shape: Shape | None, data: ImageDataset | None) -> Subject:
     """Find a model, and an input for it. Raises ChoiceError where they do not fit together."""
     model, size = model_named(name, shape)
@@ -110,8 +127,23 @@ def subject(name: str, shape: Shape | None, data: ImageDataset | None) -> Subjec
         if ".py:" in name:
             raise_in(Path(name.rpartition(".py:")[0] + ".py"), error)
         raise
+    require_two(name, model, example)
     untrained = ".py" not in name and not has_trained_weights(name)
     return Subject(name, model, example, untrained, learned_by(name))
+
+
+def require_two(name: str, model: Module, example: Array) -> None:
+    """Raise ChoiceError for a model of one's own that reads one example, and not two."""
+    if ".py:" not in name:
+        return
+    two = np.concatenate([example, example])
+    try:
+        model(Tensor(two, two.dtype))
+    except ShapeError as error:
+        raise ChoiceError(
+            f"{name} reads one example, and not two: {error}. Its forward is written for a batch "
+            "of 1: x.reshape(x.shape[0], -1) flattens a batch of any size"
+        ) from None
 
 
 def learned_by(name: str) -> str | None:
@@ -275,16 +307,6 @@ def share_right(answer: Callable[[Array], Array], data: ImageDataset | None) -> 
         data.labels,  # type: ignore[arg-type]
         batch=200,
     )
-
-
-def ours(path: Path) -> bool:
-    """Whether a file is an ONNX that TinyTorch wrote, and may therefore write again."""
-    import onnx
-
-    try:
-        return bool(onnx.load_model_from_string(path.read_bytes()).producer_name == "tinytorch")
-    except Exception:  # of protobuf, for what is no ONNX
-        return False
 
 
 def sizes(values: list[dict[str, Any]]) -> Iterator[str]:

@@ -42,7 +42,8 @@ def models(
     """The files of the models. Those of int8 hand on int8, which Arm multiplies fastest."""
     from tinytorch.opt.onnx import export  # needs the extra [onnx]
 
-    metadata = {"labels": list(labels), "preprocess": dict(facts)}
+    name = type(model).__name__
+    metadata = {"model": name, "labels": list(labels), "preprocess": dict(facts)}
     out = {"model.onnx": export(model, x, metadata=metadata).SerializeToString()}
     if int8 is not None:
         small = export(int8, x, metadata=metadata, activations="int8")
