@@ -99,4 +99,4 @@ def small_bundle(folder: Path, **changes: Any) -> Any:
         "labels": ["a", "b", "c"],
         "preprocess": {"kind": "array"},
     }
-    return bundle(small_model(), folder, **(given | changes))
+    return bundle(changes.pop("model", None) or small_model(), folder, **(given | changes))

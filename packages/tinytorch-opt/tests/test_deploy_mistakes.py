@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the ext
 from bundle_helper import PHOTO_OF, digit_bundle, rewrite, run, small_bundle
 from click.testing import CliRunner
 
+from tinytorch.core.activations import Softmax
 from tinytorch.core.layers import Linear, Sequential
 from tinytorch.datasets import DrawnDigits
 from tinytorch.nn import Flatten
@@ -257,3 +258,22 @@ def test_an_unclear_score_is_no_answer_to_tito_run_either(tmp_path: Path) -> Non
         assert first["guess"] == second["top"][0]["label"] == "c"
         if said:
             assert f"no answer: {said} (c 64.4 %, " in CliRunner().invoke(tito_run, words).stdout
+
+
+def test_probabilities_are_not_made_probabilities_again(tmp_path: Path) -> None:
+    x = np.array([[1, 2, 3, 0]], np.float32).reshape(1, 1, 2, 2)
+    layers = Flatten(), Linear(4, 3, rng=np.random.default_rng(0)), Softmax()
+    folder = small_bundle(tmp_path / "soft", model=Sequential(*layers), example=x).folder
+    np.save(tmp_path / "x.npy", x)
+    found = json.loads(run(folder, "infer.py", "--json", "--scores", tmp_path / "x.npy").stdout)
+    assert found["probability"] == pytest.approx(max(found["scores"]))
+
+
+def test_scores_that_are_no_numbers_are_no_answer(tmp_path: Path) -> None:
+    model = Sequential(Flatten(), Linear(4, 3, rng=np.random.default_rng(0)))
+    model.layers[1].weight.data[:] = 1e5
+    folder = small_bundle(tmp_path / "over", model=model).folder
+    np.save(tmp_path / "x.npy", np.full((1, 2, 2), 1e38, np.float32))
+    ran = run(folder, "infer.py", tmp_path / "x.npy")
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.stdout == "no answer: the model's scores are no numbers\n"
