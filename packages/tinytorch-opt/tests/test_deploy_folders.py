@@ -204,3 +204,18 @@ def test_an_empty_folder_is_filled_and_self_tests_leave_nothing_in_it(tmp_path: 
     before = all_of(made.folder)
     made.self_test()
     assert all_of(made.folder) == before
+
+
+@pytest.mark.parametrize("edit", [('"name": "Sequential"', '"name": "Mine"'), ("\n}", "\n\n}")])
+def test_a_manifest_that_was_edited_is_kept_too(tmp_path: Path, edit: tuple[str, str]) -> None:
+    manifest = small_bundle(tmp_path / "b").folder / "MANIFEST.json"
+    small_bundle(tmp_path / "b")  # untouched, it is written again
+    mine = manifest.read_text().replace(*edit)
+    assert mine != manifest.read_text()
+    manifest.write_text(mine)
+    with pytest.raises(FileExistsError, match=r"MANIFEST\.json changed"):
+        small_bundle(tmp_path / "b")
+    assert manifest.read_text() == mine
+    kept = small_bundle(tmp_path / "b", force=True).kept
+    assert kept == {"MANIFEST.json": "MANIFEST.json.bak"}
+    assert manifest.with_name("MANIFEST.json.bak").read_text() == mine

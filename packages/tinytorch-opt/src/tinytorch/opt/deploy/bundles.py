@@ -27,7 +27,6 @@ from tinytorch.core.primitive import Array
 from tinytorch.core.tensor import Tensor
 from tinytorch.opt.deploy.contents import (
     SCRIPTS,
-    as_json,
     estimates,
     golden,
     manifest_of,
@@ -35,7 +34,7 @@ from tinytorch.opt.deploy.contents import (
     models,
     scores_of,
 )
-from tinytorch.opt.deploy.folders import OWN, refuse_to_replace, write_folder
+from tinytorch.opt.deploy.folders import OWN, as_json, refuse_to_replace, write_folder
 from tinytorch.opt.deploy.guides import guide
 
 KINDS = ("digit", "picture", "keyword", "array")

@@ -25,7 +25,7 @@ from tinytorch.core.tensor import Tensor
 from tinytorch.core.training import evaluating
 from tinytorch.opt._version import __version__
 from tinytorch.opt.deploy.estimating import BOARDS, estimate
-from tinytorch.opt.deploy.folders import FORMAT
+from tinytorch.opt.deploy.folders import FORMAT, sha256_of
 
 SCRIPTS = Path(__file__).with_name("scripts")
 
@@ -151,7 +151,7 @@ def manifest_of(
         for name, content in contents.items()
         if name.endswith(".onnx")
     }
-    return {
+    found = {
         "format": FORMAT,
         "name": title,
         "command": command,
@@ -172,8 +172,4 @@ def manifest_of(
             for name, content in sorted(contents.items())
         },
     }
-
-
-def as_json(value: Any) -> bytes:
-    """JSON as people read it."""
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    return found | {"sha256": sha256_of(found)}

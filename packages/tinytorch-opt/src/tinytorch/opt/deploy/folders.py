@@ -82,7 +82,27 @@ def changed(target: Path, names: Collection[str]) -> list[str]:
             as_written = sha256 == listed[name]["sha256"]
         if not as_written:
             found.append(name)
-    return found
+    return found + [MANIFEST] * manifest_was_edited(target)
+
+
+def manifest_was_edited(target: Path) -> bool:
+    """Whether a manifest differs from how it was written; its own checksum is of all the rest."""
+    manifest = manifest_in(target)
+    if manifest is None or "sha256" not in manifest:  # none, or of an earlier version
+        return False
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    as_written = (target / MANIFEST).read_bytes() == as_json(manifest)
+    return not as_written or sha256_of(rest) != manifest["sha256"]
+
+
+def sha256_of(manifest: Mapping[str, Any]) -> str:
+    """The checksum of a manifest that does not hold it yet."""
+    return hashlib.sha256(as_json(manifest)).hexdigest()
+
+
+def as_json(value: Any) -> bytes:
+    """JSON as people read it."""
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def write_folder(
