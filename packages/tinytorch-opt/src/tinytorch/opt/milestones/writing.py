@@ -61,7 +61,7 @@ def language_model(
             lines.append(Line("GPT", form, size, loss, False, times))
         lines += in_onnx_runtime(recipe, model, prompt, unseen, path)
     stage.gate("GPT: the same text with a cache", float(compared.same), at_least=1)
-    stage.gate("GPT: times less to compute with a cache", compared.less, at_least=10)
+    stage.gate("GPT: times less to compute with a cache", round(compared.less, 1), at_least=10)
     long_text(stage, recipe, model)
     return lines
 
@@ -79,7 +79,7 @@ def long_text(stage: Stage, recipe: Any, model: Transformer) -> None:
     stage.tell(f"The same sizes, but {recipe.long + 16} tokens of context, untrained:")
     stage.tell(str(compared))
     what = f"GPT: times faster with a cache, {recipe.long} tokens, processor time"
-    stage.gate(what, compared.faster, at_least=10 if recipe.long >= 512 else 2)
+    stage.gate(what, round(compared.faster, 1), at_least=10 if recipe.long >= 512 else 2)
 
 
 def at_once(model: Transformer) -> Reads:
