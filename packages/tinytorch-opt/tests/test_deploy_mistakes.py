@@ -14,7 +14,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: the extra [onnx]")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the extra [onnx]")
 
 from bundle_helper import PHOTO_OF, digit_bundle, rewrite, run, small_bundle
-from click.testing import CliRunner
+from shell import runner
 
 from tinytorch.core.activations import Softmax
 from tinytorch.core.layers import Linear, Sequential
@@ -250,14 +250,14 @@ def test_an_unclear_score_is_no_answer_to_tito_run_either(tmp_path: Path) -> Non
         ).folder
         one = run(made, "infer.py", "--json", tmp_path / "x.npy")
         words = [str(made / "model.onnx"), str(tmp_path / "x.npy")]
-        two = CliRunner().invoke(tito_run, [*words, "--json"])
+        two = runner().invoke(tito_run, [*words, "--json"])
         assert one.returncode == two.exit_code == (0 if said is None else 1)
         first, second = json.loads(one.stdout), json.loads(two.stdout)["answers"][0]
         assert first["why"] == second["why"] == said
         assert first["answer"] == second["answer"] == (None if said else "c")
         assert first["guess"] == second["top"][0]["label"] == "c"
         if said:
-            assert f"no answer: {said} (c 64.4 %, " in CliRunner().invoke(tito_run, words).stdout
+            assert f"no answer: {said} (c 64.4 %, " in runner().invoke(tito_run, words).stdout
 
 
 def test_probabilities_are_not_made_probabilities_again(tmp_path: Path) -> None:

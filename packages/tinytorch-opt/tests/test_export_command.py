@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from shell import runner
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: the extra [onnx]")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: [onnx]")
@@ -58,7 +59,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(export, [*words])
+    return runner().invoke(export, [*words])
 
 
 def as_json(*words: str) -> dict[str, Any]:
@@ -217,8 +218,8 @@ def test_a_folder_for_the_board_answers_and_tests_itself() -> None:
     assert {"model.onnx", "model.int8.onnx", "sample.ppm"} <= facts["files"].keys()
     texts = texts_of("lenet5-pi/model.onnx")
     assert json.loads(texts["preprocess"])["kind"] == "digit"
-    asked = CliRunner().invoke(run_command, ["lenet5-pi/model.int8.onnx", "lenet5-pi/sample.ppm"])
-    assert f"sample.ppm: {DrawnDigits('test', 1).labels[0]} " in asked.output
+    asked = runner().invoke(run_command, ["lenet5-pi/model.int8.onnx", "lenet5-pi/sample.ppm"])
+    assert f"sample.ppm: {DrawnDigits('test', 1).labels[0]} " in asked.stdout
 
 
 @pytest.mark.parametrize("place", [".", "thesis"])

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from shell import runner
 
 pytest.importorskip("onnx", reason="onnx is not installed: the extra [onnx]")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the extra [onnx]")
@@ -83,7 +84,7 @@ def run(folder: Path, *words: str) -> Result:
     places = [
         word if word.startswith("-") or word.isdigit() else str(folder / word) for word in words
     ]
-    return CliRunner().invoke(command, places)
+    return runner().invoke(command, places)
 
 
 def as_json(folder: Path, *words: str) -> dict[str, Any]:
