@@ -13,6 +13,7 @@ from synthetic import Time, lognormal
 from tinytorch.opt.benchmarking import (
     MOST,
     Clock,
+    Comparison,
     benchmark,
     bootstrap_interval,
     calls_per_sample,
@@ -367,6 +368,15 @@ def test_a_sample_is_not_charged_for_the_caches_that_the_other_one_left(seconds:
     a, b = program("a", 2 * seconds), program("b", seconds)
     found = compare(a, b, pairs=10, min_time=0, clock=time.clock)
     assert found.ratios == pytest.approx((2.0,) * 10)
+
+
+def test_two_copies_of_a_program_are_not_told_apart_by_where_they_lie_in_memory() -> None:
+    copy = Comparison((0.99,) * 50, (0.985, 0.995), 1e-9)
+    assert copy.different
+    assert copy.verdict.startswith("no difference beyond 2% shown: ratio 0.99x")
+    assert Comparison((0.95,) * 50, (0.94, 0.96), 1e-9).verdict.startswith("slower by 1.05x")
+    assert Comparison((1.05,) * 50, (1.03, 1.07), 1e-9).verdict.startswith("faster by 1.05x")
+    assert not Comparison((1.05,) * 50, (1.01, 1.07), 1e-9).counts
 
 
 def test_the_verdict_says_which_and_how_far_to_trust_it() -> None:
