@@ -228,7 +228,7 @@ def test_a_slow_answer_fails() -> None:
 
 
 def test_a_folder_without_the_models_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"cifar_cnn.*tito milestone run 1998 --out DIR"):
+    with pytest.raises(SettingError, match=r"models=.*cifar_cnn.*milestone run 1998 --out"):
         subjects.find(stage(), str(tmp_path), subjects.PHOTOGRAPHS)
 
 

@@ -26,6 +26,7 @@ from tinytorch.core.layers import Module
 from tinytorch.core.losses import CrossEntropyLoss
 from tinytorch.core.milestones.digits import Digits, digits
 from tinytorch.core.milestones.frame import Stage
+from tinytorch.core.milestones.settings import SettingError
 from tinytorch.core.optimizers import Adam
 from tinytorch.core.serialization import load, save
 from tinytorch.core.training import LinearSchedule, Trainer, count_steps
@@ -131,15 +132,15 @@ def images(data: Any, count: int) -> Sequence[Any]:
 def find(stage: Stage, models: str, name: str) -> Path | None:
     """A file of weights: in the folder of `--set models=...` or inside it, or kept from before.
 
-    Raises FileNotFoundError for a folder that is named and holds none.
+    Raises SettingError for a folder that is named and holds none.
     """
     if models:
         found = sorted(Path(models).expanduser().rglob(name))
         if not found:
             year = "1998" if name == PHOTOGRAPHS else "2017"
-            raise FileNotFoundError(
-                f"no {name} in {models} or the folders in it: tito milestone run {year} --out DIR "
-                "writes one"
+            raise SettingError(
+                f"models={models}: no {name} in it or the folders in it: "
+                f"tito milestone run {year} --out DIR writes one"
             )
         return found[0]
     kept = None if stage.folder is None else stage.folder / "models" / name
