@@ -6,31 +6,18 @@ A wrong answer is planted in a copy of a module that has joined a workspace, as 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from checkpoint_asking import ask, asking_workspace  # noqa: F401  (the fixture `workspace`)
 
 import tinytorch.opt
 from tinytorch.course.workspace import Workspace
 from tinytorch.opt.tier import TIER
-from tinytorch.tito import main
 
 pytestmark = pytest.mark.once
 
 HOME = Path(tinytorch.opt.__path__[0])
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    made = Workspace.create(tmp_path / "my")
-    monkeypatch.setenv("TINYTORCH_WORKSPACE", str(made.root))
-    monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for name in ("TINYTORCH_DATA", "PYTEST_ADDOPTS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(made.root)
-    return made
 
 
 def have(workspace: Workspace, module: str, *changes: tuple[str, str]) -> None:
@@ -41,15 +28,6 @@ def have(workspace: Workspace, module: str, *changes: tuple[str, str]) -> None:
         text = text.replace(right, wrong)
     workspace.put(f"opt/{module}.py", text)
     workspace.join(f"opt/{module}.py")
-
-
-def ask(number: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
-    """The exit status of `tito checkpoint NUMBER`, and the outcome of each sentence."""
-    capsys.readouterr()
-    status = main(["checkpoint", number, "--json"])
-    result = json.loads(capsys.readouterr().out)["result"]
-    assert not result["error"], result["error"]
-    return status, {check["sentence"]: check["outcome"] for check in result["checks"]}
 
 
 @pytest.mark.parametrize("number", [checkpoint.number for checkpoint in TIER.checkpoints])
